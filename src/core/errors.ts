@@ -1,0 +1,65 @@
+import type { Json } from './json.js'
+import type { LimitName } from './stats.js'
+
+/**
+ * The codes with which this server closes a WebSocket. 4400–4499 mirror the HTTP status 400–499 of the `error`
+ * frame that precedes them; what each means for a client is a table in PROTOCOL.md.
+ */
+export const CloseCode = {
+  normal: 1000,
+  goingAway: 1001,
+  tooBig: 1009,
+  tryAgainLater: 1013,
+  malformed: 4400,
+  unauthorized: 4401,
+  authTimeout: 4408,
+  rateLimited: 4429
+} as const
+
+export type CloseCode = typeof CloseCode[keyof typeof CloseCode]
+
+const CLOSE_CODES: Record<number, CloseCode> = {
+  400: CloseCode.malformed,
+  401: CloseCode.unauthorized,
+  408: CloseCode.authTimeout,
+  413: CloseCode.tooBig,
+  429: CloseCode.rateLimited,
+  503: CloseCode.tryAgainLater
+}
+
+/**
+ * The one error type of the core: thrown where a fault is found, turned into an `error` frame, and before `welcome`
+ * into a close, by the session.
+ */
+export class SympleError extends Error {
+  override readonly name = 'SympleError'
+  /** The limit that was exceeded, where it was one. */
+  readonly limit: LimitName | undefined
+
+  /**
+   * @param status what the client is told, an HTTP status
+   * @param message what the client is told, in words: it names what is wrong and holds nothing secret
+   */
+  constructor (readonly status: number, message: string, options: { limit?: LimitName, cause?: unknown } = {}) {
+    super(message, options)
+    this.limit = options.limit
+  }
+
+  /** The code of the close that follows the error, where one does. */
+  get closeCode (): CloseCode {
+    return CLOSE_CODES[this.status] ?? CloseCode.tryAgainLater
+  }
+
+  /** @param id of the frame that this answers, where it has one */
+  toMessage (id?: Json): object {
+    return { type: 'error', status: this.status, message: this.message, ...(id !== undefined && { id }) }
+  }
+}
+
+/** What a client has to be told of an error; undefined: it is not to blame. */
+export function clientFault (error: unknown): SympleError | undefined {
+  if (error instanceof SympleError) return error
+  // JSON.parse takes any depth, JSON.stringify does not.
+  if (error instanceof RangeError) return new SympleError(400, 'Nested too deeply', { cause: error })
+  return undefined
+}

@@ -1,0 +1,87 @@
+import type { Authenticator } from './auth.js'
+import { Dispatcher } from './dispatcher.js'
+import { encode, type Frame } from './frame.js'
+import type { Limits } from './limits.js'
+import type { Logger } from './logger.js'
+import { Outbox } from './outbox.js'
+import type { Peer } from './peer.js'
+import { Presence } from './presence.js'
+import { CLIENT_TYPES } from './protocol.js'
+import { Rooms } from './rooms.js'
+import { Router } from './router.js'
+import type { Session } from './session.js'
+import { Stats } from './stats.js'
+import { TimerWheel } from './timer-wheel.js'
+
+/** Milliseconds between two ticks of the wheel: how late a ping or a time-out may be. */
+export const TICK = 100
+
+/** What the world hands in. */
+export interface Environment {
+  readonly limits: Limits
+  readonly dynamicRooms: boolean
+  readonly authenticate: Authenticator
+  readonly log: Logger
+  /** A monotonic clock, in milliseconds. */
+  readonly now: () => number
+  /** Makes ids that nobody can guess. */
+  readonly newId: () => string
+}
+
+/** What the sessions of one node share. */
+export class Hub implements Environment {
+  readonly limits: Limits
+  readonly dynamicRooms: boolean
+  readonly authenticate: Authenticator
+  readonly log: Logger
+  readonly now: () => number
+  readonly newId: () => string
+
+  readonly stats = new Stats(CLIENT_TYPES)
+  readonly sessions = new Set<Session>()
+  /** How many of the sessions are not closing. */
+  active = 0
+  /** Called when the last session has ended. */
+  onEmpty: (() => void) | null = null
+  readonly rooms = new Rooms()
+  readonly router: Router
+  readonly dispatcher = new Dispatcher(this)
+  readonly outbox: Outbox<Peer>
+  readonly presence: Presence
+  readonly wheel: TimerWheel
+
+  constructor (environment: Environment) {
+    this.limits = environment.limits
+    this.dynamicRooms = environment.dynamicRooms
+    this.authenticate = environment.authenticate
+    this.log = environment.log
+    this.now = environment.now
+    this.newId = environment.newId
+    this.router = new Router(this.rooms, this.stats)
+    this.outbox = new Outbox(this.limits.maxBuffered, this.stats, peer => { this.#cut(peer) })
+    this.presence = new Presence(this.rooms, this.outbox)
+    this.wheel = new TimerWheel(this.now, TICK)
+  }
+
+  /** Takes out a session that has ended. */
+  forget (session: Session): void {
+    this.sessions.delete(session)
+    if (this.sessions.size === 0) this.onEmpty?.()
+  }
+
+  /** Tells one peer something, in its place among what it is sent. */
+  send (peer: Peer, message: object): void {
+    this.outbox.push(peer, encode(message))
+  }
+
+  deliver (recipients: readonly Peer[], frame: Frame): void {
+    this.stats.deliveries += recipients.length
+    for (let i = 0; i < recipients.length; i++) this.outbox.push(recipients[i]!, frame)
+  }
+
+  #cut (peer: Peer): void {
+    this.stats.exceed('buffered')
+    this.log.child({ peer: peer.id }).warn({ limit: 'buffered', buffered: peer.connection.buffered }, 'slow consumer')
+    peer.connection.terminate()
+  }
+}

@@ -1,0 +1,13 @@
+/** What `JSON.parse` returns, as a type: the core knows no `any`. */
+export type Json = null | boolean | number | string | Json[] | JsonObject
+
+export interface JsonObject { [key: string]: Json }
+
+export function isObject (value: Json | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** The size of a value in bytes of UTF-8, as it would go over the wire. */
+export function serialisedSize (value: Json): number {
+  return Buffer.byteLength(JSON.stringify(value))
+}

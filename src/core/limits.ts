@@ -1,0 +1,51 @@
+/** The bounds of PROTOCOL.md, "Limits". 0 turns a bound off. */
+export interface Limits {
+  /** Seconds that a new connection has for its `auth`. */
+  authTimeout: number
+  /** Bytes of UTF-8 in a user, a name or the name of a room. */
+  maxNameLength: number
+  /** Bytes of `auth.data` and of presence `data`, serialised. */
+  maxDataSize: number
+  /** Ordinary rooms that one peer is in at a time. */
+  maxRoomsPerPeer: number
+  /** Peers up to which a presence keeps its `probe`. */
+  probeLimit: number
+  /** Bytes of one message from a client. */
+  maxMessageSize: number
+  /** Messages that one peer may send in `rateSeconds`. */
+  rateLimit: number
+  /** Seconds in which `rateLimit` messages are refilled. */
+  rateSeconds: number
+  /** Connections at a time. */
+  maxConnections: number
+  /** Unsent bytes to one peer, past which it is a slow consumer and cut. */
+  maxBuffered: number
+  /** Seconds between two pings to a peer. */
+  pingInterval: number
+  /** Seconds that a peer has to answer a ping. */
+  pingTimeout: number
+}
+
+export const DEFAULT_LIMITS: Readonly<Limits> = {
+  authTimeout: 10,
+  maxNameLength: 256,
+  maxDataSize: 8192,
+  maxRoomsPerPeer: 256,
+  probeLimit: 100,
+  maxMessageSize: 65536,
+  rateLimit: 1000,
+  rateSeconds: 10,
+  maxConnections: 0,
+  maxBuffered: 4 * 1024 * 1024,
+  pingInterval: 25,
+  pingTimeout: 8
+}
+
+/** The same limits with "off" as `Infinity`, so that each check is one comparison. */
+export function resolveLimits (limits: Partial<Limits> = {}): Limits {
+  const resolved = { ...DEFAULT_LIMITS, ...limits }
+  for (const key of Object.keys(resolved) as Array<keyof Limits>) {
+    if (resolved[key] === 0) resolved[key] = Infinity
+  }
+  return resolved
+}

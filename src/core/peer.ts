@@ -1,0 +1,119 @@
+import type { Connection } from './connection.js'
+import { encode, type Frame } from './frame.js'
+import type { JsonObject } from './json.js'
+import { isName } from './protocol.js'
+import type { Receiver, Batch } from './outbox.js'
+import type { Room } from './rooms.js'
+
+/** Who a peer is, decided when it authenticated. */
+export interface Identity {
+  readonly id: string
+  readonly user: string
+  /** What it is called at first. */
+  readonly name: string
+  /** What it publishes about itself at first. */
+  readonly extras: JsonObject
+  /** What a session or a hook set: the client can't override it. */
+  readonly fixed: JsonObject
+  /** The client's address. */
+  readonly host: string
+}
+
+/** Keys of presence data that the server alone sets, or that go nowhere. */
+const RESERVED = new Set(['id', 'user', 'name', 'online', 'host', 'token', '__proto__'])
+
+/** The fields of a client's or session's data that other peers may see. */
+export function publicFields (data: JsonObject): JsonObject {
+  const fields: JsonObject = {}
+  for (const key of Object.keys(data)) {
+    if (!RESERVED.has(key)) fields[key] = data[key]!
+  }
+  return fields
+}
+
+/** An authenticated connection, with the rooms it is in and the frames that wait for it. */
+export class Peer implements Receiver {
+  readonly id: string
+  readonly user: string
+  /** `user|id`: what stands in `from`. */
+  readonly address: string
+  /** The address as a JSON string, for frames that are put together from parts. */
+  readonly addressJson: string
+  readonly host: string
+  /** The rooms it is in, the personal one first, with its place in each one's members. */
+  readonly rooms = new Map<Room, number>()
+  /** The last walk over rooms that met this peer: see `Rooms`. */
+  mark = 0
+
+  dirty = false
+  pending: Batch | null = null
+
+  readonly #fixed: JsonObject
+  #name: string
+  #extras: JsonObject
+  #online: Frame | null = null
+
+  constructor (identity: Identity, readonly connection: Connection) {
+    this.id = identity.id
+    this.user = identity.user
+    this.address = `${identity.user}|${identity.id}`
+    this.addressJson = JSON.stringify(this.address)
+    this.host = identity.host
+    this.#name = identity.name
+    this.#extras = identity.extras
+    this.#fixed = identity.fixed
+  }
+
+  /** The peer object of `welcome` and presence. */
+  describe (online: boolean): JsonObject {
+    return this.#described(this.#name, this.#extras, online)
+  }
+
+  /**
+   * What a presence of this peer with `data` says, after what the server forces.
+   *
+   * @param data as the client sent it; undefined: what it published last
+   * @param maxNameLength bytes, past which a name is not taken
+   */
+  presenceData (data: JsonObject | undefined, maxNameLength: number): JsonObject {
+    if (data === undefined) return this.describe(true)
+    return this.#described(this.#nameIn(data, maxNameLength), publicFields(data), true)
+  }
+
+  /** Keeps what the client published, for those who see it later. */
+  publish (data: JsonObject, maxNameLength: number): void {
+    this.#name = this.#nameIn(data, maxNameLength)
+    this.#extras = publicFields(data)
+    this.#online = null
+  }
+
+  /** The presence frame that tells of this peer; encoded once between two publications. */
+  get onlineFrame (): Frame {
+    this.#online ??= encode(this.#presence(true), true)
+    return this.#online
+  }
+
+  offlineFrame (): Frame {
+    return encode(this.#presence(false))
+  }
+
+  #presence (online: boolean): JsonObject {
+    return { type: 'presence', from: this.address, data: this.describe(online) }
+  }
+
+  #nameIn (data: JsonObject, maxNameLength: number): string {
+    return isName(data['name'], maxNameLength) ? data['name'] : this.#name
+  }
+
+  #described (name: string, extras: JsonObject, online: boolean): JsonObject {
+    return {
+      id: this.id,
+      user: this.user,
+      name,
+      online,
+      host: this.host,
+      ...extras,
+      ...this.#fixed
+    }
+  }
+}

@@ -1,0 +1,317 @@
+import type { Grant } from './auth.js'
+import type { Client, Connection } from './connection.js'
+import { clientFault, CloseCode, SympleError } from './errors.js'
+import { encode } from './frame.js'
+import { createPeer, readAuth, roomsOf, welcome } from './handshake.js'
+import type { Hub } from './hub.js'
+import type { Json, JsonObject } from './json.js'
+import type { Logger } from './logger.js'
+import type { Peer } from './peer.js'
+import { decode, type Auth, type Inbound } from './protocol.js'
+import { RateLimiter } from './rate-limiter.js'
+import type { AuthOutcome } from './stats.js'
+import type { Timed } from './timer-wheel.js'
+
+/** Milliseconds that a client has to answer a close; shorter than what a shutdown allows after its last close. */
+const CLOSE_TIMEOUT = 3000
+
+const SHUTDOWN = 'Server shutting down'
+
+type State = 'new' | 'authenticating' | 'online' | 'closing' | 'closed'
+
+/**
+ * A connection's life: new → authenticating → online → closing → closed. Its owner hands in what the connection
+ * says (`receive`, `pong`, `drained`, `closed`); the answers go out through the connection.
+ */
+export class Session implements Timed {
+  due = 0
+  slot: Set<Timed> | null = null
+
+  #state: State = 'new'
+  #peer: Peer | null = null
+  #limiter: RateLimiter | null = null
+  #waiting: Array<[data: Buffer, binary: boolean]> | null = null
+  #peerId: string | null = null
+  #awaitsPong = false
+  #draining = false
+  #closeCode: number | null = null
+  #received = 0
+  readonly #openedAt: number
+
+  /** Opened by `Symple.open`. */
+  constructor (readonly hub: Hub, readonly connection: Connection, readonly client: Client) {
+    this.#openedAt = hub.now()
+    hub.active++
+    hub.wheel.schedule(this, hub.limits.authTimeout * 1000)
+  }
+
+  /** The peer that this connection became; null before `welcome` and after its end. */
+  get peer (): Peer | null {
+    return this.#peer
+  }
+
+  /** One WebSocket message. Never throws: what is wrong with it, the client is told. */
+  receive (data: Buffer, binary: boolean): void {
+    this.hub.stats.bytesIn += data.length
+    this.#admit(data, binary)
+  }
+
+  #admit (data: Buffer, binary: boolean): void {
+    if (this.#waiting !== null) this.#waiting.push([data, binary])
+    else if (this.#state === 'online') this.#online(data, binary)
+    else if (this.#state === 'new') this.#handshake(data, binary)
+  }
+
+  /** The client answered a ping. */
+  pong (): void {
+    if (this.#state !== 'online' || !this.#awaitsPong || this.#draining) return
+    this.#awaitsPong = false
+    this.hub.wheel.schedule(this, this.hub.limits.pingInterval * 1000)
+  }
+
+  /** The connection has room again for what waits. */
+  drained (): void {
+    if (this.#peer !== null) this.hub.outbox.flushOne(this.#peer)
+  }
+
+  /** The connection broke the rules of WebSocket, or broke; its end follows. */
+  failed (error: Error): void {
+    this.#log.debug({ err: error }, 'connection failed')
+  }
+
+  /**
+   * The connection is gone.
+   *
+   * @param code of the close that came from the client; 1006 where none did
+   */
+  closed (code: number): void {
+    if (this.#state === 'closed') return
+    if (this.#state === 'authenticating' || this.#state === 'new') this.hub.stats.auths.abandoned++
+    this.#retire()
+    this.#state = 'closed'
+    this.hub.wheel.cancel(this)
+    this.hub.forget(this)
+    const closeCode = this.#closeCode ?? code
+    this.hub.stats.close(closeCode)
+    const duration = Math.round(this.hub.now() - this.#openedAt) / 1000
+    this.#log.info({ code: closeCode, duration, received: this.#received }, 'closed')
+  }
+
+  /** Ends the session from this side: what is queued goes out, then the close. A client that ignores it is cut. */
+  close (code: CloseCode, reason: string): void {
+    if (this.#state === 'closing' || this.#state === 'closed') return
+    if (this.#peer !== null) this.hub.outbox.finish(this.#peer)
+    this.#retire()
+    this.#state = 'closing'
+    this.#closeCode = code
+    this.connection.resume()
+    this.connection.close(code, reason)
+    this.hub.wheel.schedule(this, CLOSE_TIMEOUT)
+  }
+
+  /**
+   * Has the session end because the server does.
+   *
+   * @param notice a message that the peer gets at once
+   * @param delay milliseconds until it is closed; a client that is no peer yet is closed at once
+   */
+  drain (notice: object, delay: number): void {
+    if (this.#state !== 'online') return this.close(CloseCode.goingAway, SHUTDOWN)
+    this.#draining = true
+    this.hub.send(this.#peer!, notice)
+    this.hub.wheel.schedule(this, delay)
+  }
+
+  /**
+   * Refuses a connection that has not been welcomed.
+   *
+   * @param id of the frame that is the reason, where it has one
+   */
+  refuse (error: SympleError, id?: Json): void {
+    this.#log.info({ status: error.status, reason: error.message }, 'refused')
+    this.#write(error.toMessage(id))
+    this.close(error.closeCode, error.message)
+  }
+
+  expire (): void {
+    switch (this.#state) {
+      case 'new':
+        this.hub.stats.auths.timeout++
+        return this.refuse(new SympleError(408, 'Authentication timeout'))
+      case 'online':
+        if (this.#draining) return this.close(CloseCode.goingAway, SHUTDOWN)
+        return this.#awaitsPong ? this.#unresponsive() : this.#ping()
+      case 'closing': return this.connection.terminate()
+    }
+  }
+
+  #ping (): void {
+    const { pingInterval, pingTimeout } = this.hub.limits
+    this.#awaitsPong = pingTimeout !== Infinity
+    this.connection.ping()
+    this.hub.wheel.schedule(this, (this.#awaitsPong ? pingTimeout : pingInterval) * 1000)
+  }
+
+  #unresponsive (): void {
+    this.hub.stats.exceed('ping')
+    this.#log.warn({ limit: 'ping' }, 'no pong')
+    this.connection.terminate()
+  }
+
+  // Handshake ---------------------------------------------------------------------------------------------------
+
+  #handshake (data: Buffer, binary: boolean): void {
+    this.hub.wheel.cancel(this)
+    let id: Json | undefined
+    try {
+      this.#checkSize(data)
+      const { message } = decode(data, binary)
+      id = message['id']
+      const auth = readAuth(this.hub, message)
+      const grant = this.hub.authenticate(auth, this.client)
+      if (grant instanceof Promise) this.#await(auth, grant, id)
+      else this.#welcome(auth, grant)
+    } catch (error) {
+      this.#reject(error, id)
+    }
+  }
+
+  #await (auth: Auth, grant: Promise<Grant>, id: Json | undefined): void {
+    this.#state = 'authenticating'
+    this.#hold(grant.then(
+      granted => { if (this.#state === 'authenticating') this.#welcome(auth, granted) }
+    ).catch((error: unknown) => {
+      if (this.#state === 'authenticating') this.#reject(error, id)
+    }))
+  }
+
+  #welcome (auth: Auth, grant: Grant): void {
+    const { hub } = this
+    const rooms = roomsOf(grant, hub.limits.maxRoomsPerPeer)
+    const peer = createPeer(hub, auth, grant, this.client, this.connection)
+    this.#peer = peer
+    this.#peerId = peer.id
+    this.#state = 'online'
+    this.#limiter = new RateLimiter(hub.limits, hub.now())
+    hub.stats.auths.ok++
+    hub.send(peer, welcome(peer, rooms))
+    hub.presence.arrive(peer, rooms)
+    hub.wheel.schedule(this, hub.limits.pingInterval * 1000)
+    this.#log.info({ user: peer.user, host: peer.host, rooms: rooms.size }, 'online')
+  }
+
+  #reject (error: unknown, id: Json | undefined): void {
+    const known = clientFault(error) ?? new SympleError(503, 'Authentication unavailable')
+    if (known.limit !== undefined) this.hub.stats.exceed(known.limit)
+    if (known.status === 503) this.#log.error({ err: error }, 'authentication failed')
+    this.hub.stats.auths[outcomeOf(known.status)]++
+    this.refuse(known, id)
+  }
+
+  // Messages ----------------------------------------------------------------------------------------------------
+
+  /**
+   * Has what the client sends wait for `work`, and its socket too, so that no more than one read has to wait.
+   *
+   * @param work never rejects
+   */
+  #hold (work: Promise<void>): void {
+    const waiting: Array<[Buffer, boolean]> = []
+    this.#waiting = waiting
+    this.connection.pause()
+    work.then(() => {
+      this.#waiting = null
+      // One of them may have the rest wait again.
+      for (const [data, binary] of waiting) this.#admit(data, binary)
+      if (this.#waiting === null && this.#state === 'online') this.connection.resume()
+    })
+  }
+
+  #online (data: Buffer, binary: boolean): void {
+    const { hub } = this
+    const began = hub.now()
+    this.#received++
+    if (!this.#withinRate(began)) return
+    let message: JsonObject | undefined
+    try {
+      this.#checkSize(data)
+      const inbound = decode(data, binary)
+      message = inbound.message
+      this.#dispatch(this.#peer!, inbound)
+    } catch (error) {
+      this.#complain(error, message?.['id'])
+    }
+    hub.stats.routing.observe((hub.now() - began) / 1000)
+  }
+
+  #dispatch (peer: Peer, inbound: Inbound): void {
+    const type = inbound.message['type']
+    if (typeof type !== 'string') throw new SympleError(400, 'type must be a string')
+    if (type !== 'close') return this.hub.dispatcher.dispatch(peer, type, inbound)
+    this.hub.stats.receive(type)
+    this.close(CloseCode.normal, '')
+  }
+
+  // Limits ------------------------------------------------------------------------------------------------------
+
+  #checkSize (data: Buffer): void {
+    const { maxMessageSize } = this.hub.limits
+    if (data.length > maxMessageSize) {
+      throw new SympleError(413, `Message exceeds ${maxMessageSize} bytes`, { limit: 'message_size' })
+    }
+  }
+
+  #withinRate (now: number): boolean {
+    const { hub } = this
+    const verdict = this.#limiter!.take(hub.limits, now)
+    if (verdict === 'pass') return true
+    hub.stats.drop('rate_limited')
+    hub.stats.exceed('rate')
+    if (verdict === 'complain') hub.send(this.#peer!, new SympleError(429, 'Rate limit exceeded').toMessage())
+    if (verdict === 'close') {
+      this.#log.warn({ limit: 'rate' }, 'rate limit exceeded')
+      this.close(CloseCode.rateLimited, 'Rate limit exceeded')
+    }
+    return false
+  }
+
+  /** Answers a message that can't be handled. */
+  #complain (error: unknown, id: Json | undefined): void {
+    const known = clientFault(error)
+    if (known === undefined) {
+      this.#log.error({ err: error }, 'message failed')
+      return
+    }
+    if (known.limit !== undefined) this.hub.stats.exceed(known.limit)
+    this.hub.stats.drop(known.status === 413 ? 'too_large' : 'invalid')
+    this.#log.debug({ status: known.status, reason: known.message }, 'refused message')
+    if (this.#peer !== null) this.hub.send(this.#peer, known.toMessage(id))
+    if (known.limit === 'message_size') this.close(known.closeCode, known.message)
+  }
+
+  // -------------------------------------------------------------------------------------------------------------
+
+  /** The client counts no more, and its peer goes, whatever its socket does from here on. */
+  #retire (): void {
+    if (this.#state !== 'closing') this.hub.active--
+    const peer = this.#peer
+    if (peer === null) return
+    this.hub.presence.depart(peer)
+    this.#peer = null
+  }
+
+  #write (message: object): void {
+    const frame = encode(message)
+    this.hub.stats.bytesOut += frame.length
+    if (this.connection.open) this.connection.write(frame)
+  }
+
+  get #log (): Logger {
+    return this.#peerId === null ? this.hub.log : this.hub.log.child({ peer: this.#peerId })
+  }
+}
+
+function outcomeOf (status: number): AuthOutcome {
+  if (status === 503) return 'unavailable'
+  return status === 401 ? 'refused' : 'malformed'
+}

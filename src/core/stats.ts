@@ -1,0 +1,79 @@
+/** Cumulative counts in fixed buckets, cheap enough for every message. */
+export class Histogram {
+  readonly counts: number[]
+  sum = 0
+  count = 0
+
+  /** @param bounds the upper bounds of the buckets, ascending; a bucket without bound follows */
+  constructor (readonly bounds: readonly number[]) {
+    this.counts = new Array<number>(bounds.length + 1).fill(0)
+  }
+
+  observe (value: number): void {
+    const { bounds } = this
+    let i = 0
+    while (i < bounds.length && value > bounds[i]!) i++
+    this.counts[i]!++
+    this.sum += value
+    this.count++
+  }
+}
+
+/** Why a message or some of its recipients were dropped. */
+export const DROP_REASONS = [
+  'invalid', 'too_large', 'rate_limited', 'unknown_type', 'no_recipient', 'not_member'
+] as const
+export type DropReason = typeof DROP_REASONS[number]
+
+/** How an attempt to authenticate ended. */
+export const AUTH_OUTCOMES = ['ok', 'refused', 'malformed', 'timeout', 'unavailable', 'abandoned'] as const
+export type AuthOutcome = typeof AUTH_OUTCOMES[number]
+
+/** The limits that a client can exceed. */
+export const LIMIT_NAMES = [
+  'connections', 'message_size', 'rate', 'buffered', 'origin', 'rooms_per_peer', 'data_size', 'probe', 'ping'
+] as const
+export type LimitName = typeof LIMIT_NAMES[number]
+
+function zeros<K extends string> (keys: readonly K[]): Record<K, number> {
+  return Object.fromEntries(keys.map(key => [key, 0])) as Record<K, number>
+}
+
+/** What the core counts. Plain numbers: whoever exports them reads them when asked. */
+export class Stats {
+  connections = 0
+  bytesIn = 0
+  bytesOut = 0
+  deliveries = 0
+  readonly received: Record<string, number> = {}
+  readonly drops = zeros(DROP_REASONS)
+  readonly auths = zeros(AUTH_OUTCOMES)
+  readonly limits = zeros(LIMIT_NAMES)
+  readonly closes = new Map<number, number>()
+  /** Recipients of a routed message. */
+  readonly fanout = new Histogram([0, 1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000])
+  /** Seconds from a message's arrival to its place in the outbox. */
+  readonly routing = new Histogram([
+    5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 0.1
+  ])
+
+  constructor (types: readonly string[]) {
+    for (const type of [...types, 'unknown', 'invalid']) this.received[type] = 0
+  }
+
+  receive (type: string): void {
+    this.received[type]!++
+  }
+
+  drop (reason: DropReason): void {
+    this.drops[reason]++
+  }
+
+  exceed (limit: LimitName): void {
+    this.limits[limit]++
+  }
+
+  close (code: number): void {
+    this.closes.set(code, (this.closes.get(code) ?? 0) + 1)
+  }
+}
