@@ -1,0 +1,44 @@
+import type { FastifyEnvOptions } from '@fastify/env'
+import Type from 'typebox'
+
+type Ajv = Parameters<Extract<NonNullable<FastifyEnvOptions['ajv']>, { customOptions: unknown }>['customOptions']>[0]
+
+const SPELLINGS: Record<string, boolean> = {
+  1: true, true: true, yes: true, on: true, 0: false, false: false, no: false, off: false
+}
+
+/** The boolean that a variable spells, in any case; undefined where it spells none. */
+export function flagOf (value: string): boolean | undefined {
+  return SPELLINGS[value.trim().toLowerCase()]
+}
+
+/** The schema of a variable that is a boolean in any of its spellings. */
+export function Flag (value: boolean, description: string) {
+  return Type.Unsafe<boolean>({ type: 'string', flag: true, default: String(value), description })
+}
+
+/** Teaches Ajv the keyword `flag`: it turns the spelling into the boolean. */
+export function addEnvironmentKeywords (ajv: Ajv): Ajv {
+  return ajv.addKeyword({
+    keyword: 'flag',
+    type: 'string',
+    modifying: true,
+    errors: 'full',
+    compile: () => function convert (value: string, context) {
+      const flag = flagOf(value)
+      if (flag === undefined) {
+        (convert as { errors?: object[] }).errors = [{ keyword: 'flag', message: 'must be true or false (or 1/0, yes/no, on/off)' }]
+        return false
+      }
+      context!.parentData[context!.parentDataProperty] = flag
+      return true
+    }
+  })
+}
+
+/** An environment without the variables that are set to nothing: those count as not set. */
+export function notEmpty (env: NodeJS.ProcessEnv): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== '')
+  )
+}

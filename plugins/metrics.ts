@@ -1,0 +1,81 @@
+import fp from 'fastify-plugin'
+import { collectDefaultMetrics, Counter, Gauge, Registry, type Metric } from 'prom-client'
+import type { Histogram } from '../src/core/stats.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    metrics: Registry
+  }
+}
+
+/** Decorates the instance with a registry of what the service counts; it is read when somebody asks. */
+export default fp(async (fastify) => {
+  const { symple } = fastify
+  const { stats } = symple
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  const registers = [registry]
+
+  const gauge = (name: string, help: string, value: () => number) => new Gauge({
+    name, help, registers, collect () { this.set(value()) }
+  })
+  const counter = (name: string, help: string, value: () => number) => new Counter({
+    name, help, registers, collect () { this.reset(); this.inc(value()) }
+  })
+  const counters = (name: string, help: string, label: string, values: () => Iterable<[string | number, number]>) =>
+    new Counter({
+      name,
+      help,
+      labelNames: [label],
+      registers,
+      collect () {
+        this.reset()
+        for (const [key, value] of values()) this.inc({ [label]: key }, value)
+      }
+    })
+
+  gauge('symple_connections', 'WebSocket connections that are open.', () => symple.gauges.connections)
+  gauge('symple_peers', 'Peers that are online.', () => symple.gauges.peers)
+  gauge('symple_users', 'Users with at least one peer online.', () => symple.gauges.users)
+  gauge('symple_rooms', 'Ordinary rooms with at least one member.', () => symple.gauges.rooms)
+  gauge('symple_outbox_bytes', 'Bytes written to peers that have not left yet.', () => symple.gauges.unsent)
+  gauge('symple_ready', '1 while new connections are accepted, else 0.', () => fastify.impediments().length === 0 ? 1 : 0)
+
+  counter('symple_connections_total', 'WebSocket connections that were opened.', () => stats.connections)
+  counter('symple_deliveries_total', 'Messages given to recipients, each recipient counted.', () => stats.deliveries)
+  counter('symple_received_bytes_total', 'Bytes of messages received from clients.', () => stats.bytesIn)
+  counter('symple_sent_bytes_total', 'Bytes of frames written to clients.', () => stats.bytesOut)
+  counters('symple_messages_received_total', 'Messages received from clients, by type.', 'type', () => Object.entries(stats.received))
+  counters('symple_authentications_total', 'Attempts to authenticate, by outcome.', 'outcome', () => Object.entries(stats.auths))
+  counters('symple_messages_dropped_total', 'Messages dropped, or rooms of theirs, by reason.', 'reason', () => Object.entries(stats.drops))
+  counters('symple_limits_exceeded_total', 'Times that a limit was exceeded, by limit.', 'limit', () => Object.entries(stats.limits))
+  counters('symple_connections_closed_total', 'WebSocket connections that ended, by close code.', 'code', () => stats.closes)
+
+  registry.registerMetric(exported('symple_message_recipients', 'Recipients of a routed message.', stats.fanout))
+  registry.registerMetric(exported('symple_message_handling_seconds', 'Time from reading a message to having queued it for all recipients.', stats.routing))
+
+  fastify.decorate('metrics', registry)
+}, { name: 'symple-metrics', fastify: '5.x', dependencies: ['symple-service'] })
+
+/** prom-client's own histogram costs a look-up by label for each message: ours has counted already. */
+function exported (name: string, help: string, histogram: Histogram): Metric {
+  const get = async () => {
+    let cumulative = 0
+    const buckets = histogram.counts.map((count, i) => {
+      cumulative += count
+      return { metricName: `${name}_bucket`, labels: { le: histogram.bounds[i] ?? '+Inf' }, value: cumulative }
+    })
+    return {
+      name,
+      help,
+      type: 'histogram',
+      aggregator: 'sum',
+      values: [
+        ...buckets,
+        { metricName: `${name}_sum`, labels: {}, value: histogram.sum },
+        { metricName: `${name}_count`, labels: {}, value: histogram.count }
+      ]
+    }
+  }
+  return { name, help, get } as unknown as Metric
+}

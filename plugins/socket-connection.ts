@@ -1,0 +1,62 @@
+import { Socket } from 'node:net'
+import type { WebSocket } from '@fastify/websocket'
+import type { Connection } from '../src/core/connection.js'
+import { payloads } from '../src/core/frame.js'
+
+/**
+ * A WebSocket as the core's connection. The core has encoded whole frames, so they go to the TCP or TLS socket as they
+ * are, many in one write; the library writes whole frames to the same socket, so its control frames fall between them.
+ *
+ * Where the library must frame the messages itself, since it compresses or stands on something else than a socket, it
+ * gets them one by one.
+ */
+export class SocketConnection implements Connection {
+  readonly #ws: WebSocket
+  readonly #socket: Socket | null
+
+  /** @param stream what the upgrade request came over */
+  constructor (ws: WebSocket, stream: unknown) {
+    this.#ws = ws
+    this.#socket = stream instanceof Socket && ws.extensions === '' ? stream : null
+  }
+
+  get open (): boolean {
+    return this.#ws.readyState === this.#ws.OPEN && this.#socket?.destroyed !== true
+  }
+
+  get buffered (): number {
+    return this.#ws.bufferedAmount
+  }
+
+  get congested (): boolean {
+    return this.#socket?.writableNeedDrain === true
+  }
+
+  write (frames: Buffer): void {
+    if (this.#socket !== null) {
+      this.#socket.write(frames)
+    } else {
+      for (const payload of payloads(frames)) this.#ws.send(payload, { binary: false })
+    }
+  }
+
+  ping (): void {
+    this.#ws.ping()
+  }
+
+  pause (): void {
+    this.#ws.pause()
+  }
+
+  resume (): void {
+    this.#ws.resume()
+  }
+
+  close (code: number, reason: string): void {
+    this.#ws.close(code, reason)
+  }
+
+  terminate (): void {
+    this.#ws.terminate()
+  }
+}

@@ -1,0 +1,46 @@
+import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
+import { PROTOCOL } from '../src/core/protocol.js'
+
+/** The WebSocket, and for whoever comes with a browser a word about what this is. */
+const route: FastifyPluginAsync = async (fastify) => {
+  const { config } = fastify
+
+  fastify.route({
+    method: 'GET',
+    url: config.path,
+    onRequest: async (request, reply) => {
+      if (!request.ws) return
+      const refusal = refusalOf(request)
+      if (refusal === undefined) return
+      const [status, reason] = refusal
+      request.log.info({ host: request.ip, status, reason }, 'refused')
+      return await reply.code(status).header('connection', 'close').send({ status, message: reason })
+    },
+    handler: async (_request, reply) => {
+      reply.type('text/plain; charset=utf-8')
+      return `This is a Symple server. It speaks ${PROTOCOL} over WebSocket at this address.\n` +
+        'Health: /healthz and /readyz. Metrics: /metrics.\n'
+    },
+    wsHandler: (socket, request) => { fastify.serveWebSocket(socket, request) }
+  })
+
+  function refusalOf (request: FastifyRequest): [status: number, reason: string] | undefined {
+    const impediments = fastify.impediments()
+    if (impediments.includes('draining')) return [503, 'Server shutting down']
+    if (!isAllowed(request)) {
+      fastify.symple.stats.exceed('origin')
+      return [403, 'Origin not allowed']
+    }
+    return undefined
+  }
+
+  /** Only browsers send an origin; a page of this very host may always connect. */
+  function isAllowed (request: FastifyRequest): boolean {
+    const { origin } = request.headers
+    if (origin === undefined || config.allowedOrigins.length === 0) return true
+    if (config.allowedOrigins.includes(origin)) return true
+    return URL.canParse(origin) && new URL(origin).host === request.host
+  }
+}
+
+export default route

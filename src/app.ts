@@ -1,0 +1,22 @@
+import type { FastifyPluginAsync } from 'fastify'
+import fp from 'fastify-plugin'
+import config, { type ConfigOptions } from '../plugins/config.js'
+import metrics from '../plugins/metrics.js'
+import symple from '../plugins/symple.js'
+import websocket from '../plugins/websocket.js'
+import healthRoutes from '../routes/health.js'
+import metricsRoute from '../routes/metrics.js'
+import sympleRoute from '../routes/symple.js'
+
+/** The server as one Fastify plugin. */
+const app: FastifyPluginAsync<ConfigOptions> = async (fastify, options) => {
+  await fastify.register(config, options)
+  await fastify.register(symple)
+  await fastify.register(websocket)
+  await fastify.register(metrics)
+  await fastify.register(healthRoutes)
+  await fastify.register(metricsRoute)
+  await fastify.register(sympleRoute)
+}
+
+export default fp(app, { name: 'symple-server', fastify: '5.x' })
