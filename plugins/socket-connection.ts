@@ -32,12 +32,13 @@ export class SocketConnection implements Connection {
     return this.#socket?.writableNeedDrain === true
   }
 
-  write (frames: Buffer): void {
+  write (frames: Buffer): number {
     if (this.#socket !== null) {
       this.#socket.write(frames)
-    } else {
-      for (const payload of payloads(frames)) this.#ws.send(payload, { binary: false })
+      return this.#socket.writableLength
     }
+    for (const payload of payloads(frames)) this.#ws.send(payload, { binary: false })
+    return this.#ws.bufferedAmount
   }
 
   ping (): void {

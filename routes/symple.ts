@@ -8,13 +8,12 @@ const route: FastifyPluginAsync = async (fastify) => {
   fastify.route({
     method: 'GET',
     url: config.path,
-    onRequest: async (request, reply) => {
-      if (!request.ws) return
-      const refusal = refusalOf(request)
-      if (refusal === undefined) return
+    onRequest: (request, reply, done) => {
+      const refusal = request.ws ? refusalOf(request) : undefined
+      if (refusal === undefined) return done()
       const [status, reason] = refusal
       request.log.info({ host: request.ip, status, reason }, 'refused')
-      return await reply.code(status).header('connection', 'close').send({ status, message: reason })
+      reply.code(status).header('connection', 'close').send({ status, message: reason })
     },
     handler: async (_request, reply) => {
       reply.type('text/plain; charset=utf-8')

@@ -9,8 +9,12 @@ export interface Connection {
   readonly buffered: number
   /** True while the socket asks its writers to wait; the owner then calls `Session.drained` when it has room again. */
   readonly congested: boolean
-  /** Writes one or more whole frames. The buffer is shared with other connections: it must not be changed. */
-  write (frames: Buffer): void
+  /**
+   * Writes one or more whole frames. The buffer is shared with other connections: it must not be changed.
+   *
+   * @returns `buffered`, as it is then
+   */
+  write (frames: Buffer): number
   ping (): void
   /** Asks the client's bytes to wait. Messages that have been read already may still come. */
   pause (): void

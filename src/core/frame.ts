@@ -5,6 +5,9 @@ export type Frame = Buffer
 
 const FIN_TEXT = 0x81
 
+/** Characters below which a text is put together faster than its bytes are copied. */
+const SMALL = 600
+
 function headerSize (length: number): number {
   if (length < 126) return 2
   return length < 65536 ? 4 : 10
@@ -60,10 +63,11 @@ export function encodeWithFrom (data: Buffer, text: string, message: JsonObject,
     return encodeText(JSON.stringify({ ...message, from: JSON.parse(from) as string }))
   }
   const [start, end, insert] = span
+  const middle = insert ? `"from":${from},` : from
+  if (text.length < SMALL) return encodeText(text.slice(0, start) + middle + text.slice(end))
   const ascii = text.length === data.length
   const head = ascii ? start : Buffer.byteLength(text.slice(0, start))
   const tail = ascii ? end : data.length - Buffer.byteLength(text.slice(end))
-  const middle = insert ? `"from":${from},` : from
   const middleSize = Buffer.byteLength(middle)
   const length = head + middleSize + data.length - tail
   const frame = allocate(length, false)

@@ -108,8 +108,7 @@ export class Outbox<R extends Receiver> {
       // Small buffers share memory with others; a slow receiver holds on to few and large ones.
       if (pending.size < WRITE_SIZE) return
     }
-    this.#write(receiver, pending)
-    if (connection.buffered > this.#maxBuffered) this.#cut(receiver)
+    if (this.#write(receiver, pending) > this.#maxBuffered) this.#cut(receiver)
   }
 
   /** Writes what waits for one receiver, whatever its socket says: its connection is about to close. */
@@ -141,10 +140,10 @@ export class Outbox<R extends Receiver> {
     return true
   }
 
-  #write (receiver: R, batch: Batch): void {
+  #write (receiver: R, batch: Batch): number {
     receiver.pending = null
     this.#stats.bytesOut += batch.size
-    receiver.connection.write(batch.join())
+    return receiver.connection.write(batch.join())
   }
 
   #cut (receiver: R): void {

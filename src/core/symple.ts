@@ -1,15 +1,12 @@
-import { randomBytes } from 'node:crypto'
 import { anonymous, type Authenticator } from './auth.js'
 import type { Client, Connection } from './connection.js'
 import { SympleError } from './errors.js'
 import { Hub, TICK } from './hub.js'
+import { createIdSource } from './id-source.js'
 import { resolveLimits, type Limits } from './limits.js'
 import { silent, type Logger } from './logger.js'
 import { Session } from './session.js'
 import type { Stats } from './stats.js'
-
-/** Bytes of randomness in the id of a peer. */
-const ID_BYTES = 16
 
 const SHUTDOWN_EVENT = {
   type: 'event', name: 'shutdown', subtype: 'shutdown', message: 'Server shutting down'
@@ -46,7 +43,7 @@ export class Symple {
       authenticate: options.authenticate ?? anonymous,
       log: options.log ?? silent,
       now: options.now ?? (() => performance.now()),
-      newId: options.newId ?? (() => randomBytes(ID_BYTES).toString('base64url'))
+      newId: options.newId ?? createIdSource()
     })
     this.#random = options.random ?? Math.random
     this.#ticker = setInterval(() => { this.#hub.wheel.advance() }, TICK)
