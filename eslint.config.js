@@ -27,7 +27,7 @@ export default [
     { regex: '^(?!\\./|node:)', message: FRAMEWORK }
   ]),
   forbid(['src/backplane/**'], [
-    { regex: '^\\.\\./(?!core/)|^\\.\\./\\.\\./', message: 'Backplanes build on the core alone.' }
+    { regex: '/(plugins|routes)/|/(app|server|create-server|logging)\\.js$|^(fastify|@fastify/|ws$|pino)', message: 'Backplanes build on the core alone.' }
   ]),
   forbid(['plugins/**'], [
     { regex: '/routes/|^\\.\\./src/(?!core/|backplane/)', message: 'Plugins build on the core, backplanes and packages.' }

@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { createSecureContext } from 'node:tls'
+import { parseEnv } from 'node:util'
 import env from '@fastify/env'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import Type, { type Static } from 'typebox'
 import { DEFAULT_LIMITS, type Limits } from '../src/core/limits.js'
+import { parseRedisUrl, type RedisUrl } from './redis-url.js'
 import { addEnvironmentKeywords, Flag, flagOf, notEmpty } from './environment.js'
 
 declare module 'fastify' {
@@ -19,8 +21,14 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 }
 
-const seconds = (value: number, description: string) => Type.Number({ default: value, minimum: 0, description })
-const count = (value: number, description: string) => Type.Integer({ default: value, minimum: 0, description })
+/** As many seconds as Node's timers can wait for, and as much of anything as the WebSocket library can count. */
+const MAX_SECONDS = 2e6
+const MAX_COUNT = 2 ** 31 - 1
+
+const seconds = (value: number, description: string) =>
+  Type.Number({ default: value, minimum: 0, maximum: MAX_SECONDS, description })
+const count = (value: number, description: string) =>
+  Type.Integer({ default: value, minimum: 0, maximum: MAX_COUNT, description })
 const port = (description: string) => Type.Integer({ minimum: 0, maximum: 65535, description })
 const text = (description: string) => Type.Optional(Type.String({ description }))
 
@@ -44,16 +52,21 @@ export const schema = Type.Object({
 
   SYMPLE_AUTHENTICATION: Flag(false, 'Clients need the token of a session.'),
   SYMPLE_SESSION_TTL: Type.Number({
-    default: -1, description: 'Minutes that a session lives on after authentication; 0 or less leaves its expiry alone.'
+    default: -1, maximum: MAX_COUNT, description: 'Minutes that a session lives on after authentication; 0 or less leaves its expiry alone.'
   }),
   SYMPLE_DYNAMIC_ROOMS: Flag(true, 'Clients may join and leave rooms.'),
 
+  SYMPLE_SESSION_CHECK: seconds(30, 'Seconds after which a connection ends whose session has gone; 0: it stays.'),
   SYMPLE_REDIS_URL: text('Redis to use; wins over REDIS_URL. Without any, the server stands alone.'),
   REDIS_URL: text('As SYMPLE_REDIS_URL.'),
   SYMPLE_REDIS_HOST: text('Host of the Redis to use, where no URL is given.'),
   SYMPLE_REDIS_PORT: Type.Integer({ default: 6379, minimum: 1, maximum: 65535, description: 'Port of that Redis.' }),
   SYMPLE_REDIS_PROTOCOL: Type.Enum(['redis', 'rediss'], { default: 'redis', description: 'rediss: over TLS.' }),
-  SYMPLE_REDIS_TIMEOUT: Type.Number({ default: 3, exclusiveMinimum: 0, description: 'Seconds to wait for Redis at authentication.' }),
+  SYMPLE_REDIS_TIMEOUT: Type.Number({ default: 3, exclusiveMinimum: 0, maximum: MAX_SECONDS, description: 'Seconds to wait for Redis at authentication.' }),
+
+  SYMPLE_REDIS_PREFIX: Type.String({ default: 'symple', minLength: 1, description: 'First part of all keys and channels in Redis.' }),
+  SYMPLE_REDIS_REQUIRED: Flag(true, 'Not ready while Redis can not be reached.'),
+  SYMPLE_NODE_TTL: Type.Number({ default: 10, minimum: 1, description: 'Seconds without a sign of life after which other nodes count a node as gone.' }),
 
   SYMPLE_SSL_ENABLED: Flag(false, 'Serve over TLS.'),
   SYMPLE_SSL_KEY: text('File with the private key, PEM.'),
@@ -66,7 +79,7 @@ export const schema = Type.Object({
   SYMPLE_PROBE_LIMIT: count(DEFAULT_LIMITS.probeLimit, 'Recipients up to which a presence keeps its probe.'),
   SYMPLE_MAX_MESSAGE_SIZE: count(DEFAULT_LIMITS.maxMessageSize, 'Bytes of one message from a client.'),
   SYMPLE_RATE_LIMIT: count(DEFAULT_LIMITS.rateLimit, 'Messages that a peer may send in SYMPLE_RATE_SECONDS.'),
-  SYMPLE_RATE_SECONDS: Type.Number({ default: DEFAULT_LIMITS.rateSeconds, exclusiveMinimum: 0, description: 'Seconds that SYMPLE_RATE_LIMIT is for.' }),
+  SYMPLE_RATE_SECONDS: Type.Number({ default: DEFAULT_LIMITS.rateSeconds, exclusiveMinimum: 0, maximum: MAX_SECONDS, description: 'Seconds that SYMPLE_RATE_LIMIT is for.' }),
   SYMPLE_MAX_CONNECTIONS: count(DEFAULT_LIMITS.maxConnections, 'Connections at a time.'),
   SYMPLE_MAX_BUFFERED: count(DEFAULT_LIMITS.maxBuffered, 'Unsent bytes to one peer, past which it is cut.'),
   SYMPLE_ALLOWED_ORIGINS: Type.String({ default: '', description: 'Origins whose pages may connect, comma-separated; empty: any.' }),
@@ -78,6 +91,16 @@ export const schema = Type.Object({
 
 type Variables = Static<typeof schema>
 
+/** Times in seconds. */
+export interface RedisConfig {
+  readonly url: RedisUrl
+  readonly prefix: string
+  readonly timeout: number
+  readonly nodeTtl: number
+  /** Whether the server is ready only while Redis can be reached. */
+  readonly required: boolean
+}
+
 /** The configuration, checked and put in order. */
 export interface Config {
   readonly host: string
@@ -88,9 +111,12 @@ export interface Config {
   readonly logLevel: Variables['LOG_LEVEL']
   readonly tls: { key: Buffer, cert: Buffer } | undefined
   readonly authentication: boolean
+  /** Seconds; 0 or less: the session's own expiry rules. */
   readonly sessionTtl: number
+  /** Seconds. */
+  readonly sessionCheck: number
   readonly dynamicRooms: boolean
-  readonly redis: { url: string, timeout: number } | undefined
+  readonly redis: RedisConfig | undefined
   readonly allowedOrigins: readonly string[]
   readonly compression: boolean
   readonly drainSeconds: number
@@ -122,8 +148,9 @@ async function readVariables (fastify: FastifyInstance, options: ConfigOptions):
         schema,
         confKey: 'variables',
         env: false,
-        dotenv: true,
-        data: { ...notEmpty(process.env), ...options.env },
+        // Its own reading of `.env` would take what is set to nothing for a value.
+        dotenv: false,
+        data: { ...readDotenv(), ...notEmpty(process.env), ...notEmpty(options.env ?? {}) },
         ajv: { customOptions: addEnvironmentKeywords }
       })
     } catch (error) {
@@ -131,7 +158,20 @@ async function readVariables (fastify: FastifyInstance, options: ConfigOptions):
     }
     variables = scope.getDecorator<Variables>('variables')
   })
+  // Ajv takes "Infinity" and "1e999" for numbers, and holds no bound against them.
+  const infinite = Object.entries(variables!).find(([, value]) => typeof value === 'number' && !isFinite(value))
+  if (infinite !== undefined) throw new ConfigError(`${infinite[0]} must be a finite number`)
   return variables!
+}
+
+function readDotenv (): Record<string, string> {
+  try {
+    return notEmpty(parseEnv(readFileSync('.env', 'utf8')))
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    if (code === 'ENOENT') return {}
+    throw new ConfigError(`.env can't be read (${code})`, { cause })
+  }
 }
 
 interface SchemaError { instancePath: string, message?: string, params?: { allowedValues?: string[] } }
@@ -159,7 +199,8 @@ function arrange (variables: Variables): Config {
     logLevel: isDebug(variables.DEBUG) ? 'debug' : variables.LOG_LEVEL,
     tls: variables.SYMPLE_SSL_ENABLED ? tlsOf(variables) : undefined,
     authentication: variables.SYMPLE_AUTHENTICATION,
-    sessionTtl: variables.SYMPLE_SESSION_TTL,
+    sessionTtl: variables.SYMPLE_SESSION_TTL * 60,
+    sessionCheck: variables.SYMPLE_SESSION_CHECK,
     dynamicRooms: variables.SYMPLE_DYNAMIC_ROOMS,
     redis,
     allowedOrigins: listOf(variables.SYMPLE_ALLOWED_ORIGINS).map(originOf),
@@ -184,15 +225,23 @@ function arrange (variables: Variables): Config {
 
 function redisOf (variables: Variables): Config['redis'] {
   const { SYMPLE_REDIS_HOST: host, SYMPLE_REDIS_PORT: port, SYMPLE_REDIS_PROTOCOL: protocol } = variables
-  const [name, url] = variables.SYMPLE_REDIS_URL
-    ? ['SYMPLE_REDIS_URL', variables.SYMPLE_REDIS_URL]
-    : ['REDIS_URL', variables.REDIS_URL || (host && `${protocol}://${host}:${port}`)]
-  if (!url) return undefined
-  // The URL may hold a password: it is not repeated.
-  if (!/^rediss?:\/\//.test(url) || !URL.canParse(url)) {
-    throw new ConfigError(`${name} must be a URL of the form redis://host:port or rediss://host:port`)
+  const places: Record<string, string | undefined> = {
+    SYMPLE_REDIS_URL: variables.SYMPLE_REDIS_URL,
+    REDIS_URL: variables.REDIS_URL,
+    SYMPLE_REDIS_HOST: host && `${protocol}://${isIP(host) === 6 ? `[${host}]` : host}:${port}`
   }
-  return { url, timeout: variables.SYMPLE_REDIS_TIMEOUT }
+  const [name, url] = Object.entries(places).find(([, value]) => value !== undefined) ?? []
+  if (!url) return undefined
+  const parsed = parseRedisUrl(url)
+  // The URL may hold a password: it is not repeated.
+  if (parsed === undefined) throw new ConfigError(`${name} must be a URL like redis://host:port, rediss://host:port, redis-sentinel://host:port,…/name or redis-cluster://host:port,…`)
+  return {
+    url: parsed,
+    prefix: variables.SYMPLE_REDIS_PREFIX,
+    timeout: variables.SYMPLE_REDIS_TIMEOUT,
+    nodeTtl: variables.SYMPLE_NODE_TTL,
+    required: variables.SYMPLE_REDIS_REQUIRED
+  }
 }
 
 function trustProxyOf (value: string): Config['trustProxy'] {

@@ -3,13 +3,13 @@ import Type from 'typebox'
 
 type Ajv = Parameters<Extract<NonNullable<FastifyEnvOptions['ajv']>, { customOptions: unknown }>['customOptions']>[0]
 
-const SPELLINGS: Record<string, boolean> = {
-  1: true, true: true, yes: true, on: true, 0: false, false: false, no: false, off: false
-}
+const SPELLINGS = new Map([
+  ['1', true], ['true', true], ['yes', true], ['on', true], ['0', false], ['false', false], ['no', false], ['off', false]
+])
 
 /** The boolean that a variable spells, in any case; undefined where it spells none. */
 export function flagOf (value: string): boolean | undefined {
-  return SPELLINGS[value.trim().toLowerCase()]
+  return SPELLINGS.get(value.trim().toLowerCase())
 }
 
 /** The schema of a variable that is a boolean in any of its spellings. */

@@ -1,5 +1,7 @@
 import fp from 'fastify-plugin'
-import { anonymous } from '../src/core/auth.js'
+import { anonymous, sessionAuthenticator } from '../src/core/auth.js'
+import { resolveLimits } from '../src/core/limits.js'
+import { SessionKeeper } from '../src/core/session-keeper.js'
 import { Symple } from '../src/core/symple.js'
 
 declare module 'fastify' {
@@ -12,11 +14,32 @@ declare module 'fastify' {
 
 /** Decorates the instance with the service, made from `config`; it is drained when the instance closes. */
 export default fp(async (fastify) => {
-  const { limits, dynamicRooms, drainSeconds } = fastify.config
-  const symple = new Symple({ limits, dynamicRooms, authenticate: anonymous, log: fastify.log })
+  const { config, backplane, sessionStore, log } = fastify
+  const { limits, dynamicRooms, drainSeconds, sessionTtl: ttl } = config
+  const authenticate = config.authentication
+    ? sessionAuthenticator(sessionStore!, resolveLimits(limits), ttl)
+    : anonymous
+  const symple = new Symple({ limits, dynamicRooms, authenticate, backplane, log })
+  await symple.start()
 
   fastify.decorate('symple', symple)
-  fastify.decorate('impediments', () => symple.accepting ? [] : ['draining'])
+  fastify.decorate('impediments', () => [
+    ...symple.accepting ? [] : ['draining'],
+    ...config.redis?.required === true && !backplane.connected ? ['Redis can not be reached'] : []
+  ])
   fastify.addHook('preClose', async () => { await symple.drain(drainSeconds) })
-  fastify.addHook('onClose', async () => { symple.close() })
-}, { name: 'symple-service', fastify: '5.x', dependencies: ['symple-config'] })
+  fastify.addHook('onClose', async () => { await symple.close() })
+
+  if (!config.authentication) return
+  const keeper = new SessionKeeper({
+    store: sessionStore!,
+    tokens: () => symple.tokens,
+    revoke: token => { symple.revoke(token) },
+    interval: config.sessionCheck === 0 ? Infinity : config.sessionCheck,
+    ttl,
+    log,
+    now: () => performance.now()
+  })
+  keeper.start()
+  fastify.addHook('onClose', async () => { keeper.stop() })
+}, { name: 'symple-service', fastify: '5.x', dependencies: ['symple-config', 'symple-redis'] })

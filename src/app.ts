@@ -2,6 +2,7 @@ import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import config, { type ConfigOptions } from '../plugins/config.js'
 import metrics from '../plugins/metrics.js'
+import redis from '../plugins/redis.js'
 import symple from '../plugins/symple.js'
 import websocket from '../plugins/websocket.js'
 import healthRoutes from '../routes/health.js'
@@ -11,6 +12,7 @@ import sympleRoute from '../routes/symple.js'
 /** The server as one Fastify plugin. */
 const app: FastifyPluginAsync<ConfigOptions> = async (fastify, options) => {
   await fastify.register(config, options)
+  await fastify.register(redis)
   await fastify.register(symple)
   await fastify.register(websocket)
   await fastify.register(metrics)

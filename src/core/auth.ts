@@ -1,6 +1,9 @@
 import type { Client } from './connection.js'
-import type { JsonObject } from './json.js'
-import type { Auth } from './protocol.js'
+import { SympleError } from './errors.js'
+import { isObject, serialisedSize, type Json, type JsonObject } from './json.js'
+import type { Limits } from './limits.js'
+import { publicFields } from './peer.js'
+import { given, isAddressable, isName, type Auth } from './protocol.js'
 
 /** What an authenticator lets a client be. */
 export interface Grant {
@@ -12,6 +15,8 @@ export interface Grant {
   readonly rooms: readonly string[]
   /** Fields of the peer object that the client can't override. */
   readonly fixed: JsonObject
+  /** What the grant rests on: without it, the client may not stay. */
+  readonly token?: string
 }
 
 /**
@@ -22,3 +27,74 @@ export type Authenticator = (auth: Auth, client: Client) => Grant | Promise<Gran
 
 /** Takes every client at its word. */
 export const anonymous: Authenticator = ({ user, name, rooms }) => ({ user, name, rooms, fixed: {} })
+
+/** Where sessions are kept. All methods reject where that can't be reached, or does not answer in time. */
+export interface SessionStore {
+  /** The session of a token, as the backend wrote it; null: there is none. */
+  load (token: string): Promise<string | null>
+  /** Has sessions live on for a time from now. @returns the tokens that have none */
+  renew (tokens: readonly string[], seconds: number): Promise<string[]>
+  /** @returns those of some tokens that have no session */
+  missing (tokens: readonly string[]): Promise<string[]>
+}
+
+/**
+ * Lets in who brings the token of a session, as what the session says.
+ *
+ * @param ttl seconds that a session lives on after it was used; 0 or less leaves its expiry alone
+ */
+export function sessionAuthenticator (store: SessionStore, limits: Limits, ttl: number): Authenticator {
+  return async ({ token, user }) => {
+    if (token === undefined) throw new SympleError(401, 'Token required')
+    const text = await fromStore(store.load(token))
+    if (text === null) throw new SympleError(401, 'Invalid token')
+    const grant = grantOf(text, limits)
+    if (user !== undefined && user !== grant.user) throw new SympleError(401, 'Token is not this user\'s')
+    if (ttl > 0 && (await fromStore(store.renew([token], ttl))).length > 0) throw new SympleError(401, 'Invalid token')
+    return { ...grant, token }
+  }
+}
+
+async function fromStore<T> (answer: Promise<T>): Promise<T> {
+  try {
+    return await answer
+  } catch (cause) {
+    throw new SympleError(503, 'Sessions unavailable', { cause })
+  }
+}
+
+/** @throws SympleError 401 for a session that gives nobody; where the backend is to blame, its cause says how */
+function grantOf (text: string, limits: Limits): Grant {
+  const session = parse(text)
+  const user = given(session['user'])
+  const name = given(session['name'])
+  const rooms = session['rooms'] ?? []
+  const data = session['data'] ?? {}
+  if (user === undefined) throw faulty('it has no user')
+  if (!isAddressable(user, limits.maxNameLength)) throw faulty('its user can not be one')
+  if (name !== undefined && !isName(name, limits.maxNameLength)) throw faulty('its name can not be one')
+  if (!Array.isArray(rooms) || !rooms.every(room => isAddressable(room, limits.maxNameLength))) {
+    throw faulty('its rooms are no array of room names')
+  }
+  if (new Set(rooms).size > limits.maxRoomsPerPeer) throw faulty('it has too many rooms')
+  if (!isObject(data)) throw faulty('its data are no object')
+  if (serialisedSize(data) > limits.maxDataSize) throw faulty('its data are too large')
+  const { type } = session
+  const fixed = publicFields(data)
+  return { user, name, rooms: rooms as string[], fixed: type === undefined ? fixed : { ...fixed, type } }
+}
+
+function parse (text: string): JsonObject {
+  let session: Json | undefined
+  try {
+    session = JSON.parse(text) as Json
+  } catch {
+    // Its text is not repeated: it is a secret.
+  }
+  if (!isObject(session)) throw faulty('it is no JSON object')
+  return session
+}
+
+function faulty (fault: string): SympleError {
+  return new SympleError(401, 'Invalid session', { cause: new Error(`The session is faulty: ${fault}`) })
+}

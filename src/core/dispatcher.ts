@@ -1,9 +1,12 @@
 import { SympleError } from './errors.js'
-import { encode, encodeWithFrom } from './frame.js'
+import { encode, encodeWithFrom, payloadOf } from './frame.js'
 import type { Hub } from './hub.js'
 import type { JsonObject } from './json.js'
 import type { Peer } from './peer.js'
 import { parsePresence, parseRecipients, parseRoom, tooManyRooms, type Inbound, type Recipients } from './protocol.js'
+import type { RemotePeer } from './remote.js'
+import type { Route } from './router.js'
+import type { DropReason } from './stats.js'
 
 /** What clients say once they are peers: one small function for each type of message. */
 export class Dispatcher {
@@ -16,10 +19,11 @@ export class Dispatcher {
   /**
    * Handles one message of a peer.
    *
+   * @returns resolves when it has been handled, where that takes time; what follows has to wait
    * @throws SympleError what the peer is to be told
    */
-  dispatch (peer: Peer, type: string, inbound: Inbound): void {
-    const { stats, log } = this.#hub
+  dispatch (peer: Peer, type: string, inbound: Inbound): Promise<void> | void {
+    const { stats } = this.#hub
     switch (type) {
       case 'message':
       case 'command':
@@ -37,48 +41,66 @@ export class Dispatcher {
         return this.#leave(peer, inbound.message)
       default:
         stats.receive('unknown')
-        stats.drop('unknown_type')
-        log.debug({ peer: peer.id, reason: 'unknown_type' }, 'dropped')
+        this.#drop(peer, 'unknown_type')
     }
   }
 
   #route (peer: Peer, { data, text, message }: Inbound): void {
-    const recipients = this.#recipients(peer, parseRecipients(message['to']))
-    if (recipients.length > 0) this.#hub.deliver(recipients, encodeWithFrom(data, text, message, peer.addressJson))
+    const { cluster } = this.#hub
+    const to = parseRecipients(message['to'])
+    const { peers, nodes } = this.#routeOf(peer, to)
+    if (peers.length === 0 && nodes.length === 0) return
+    const frame = encodeWithFrom(data, text, message, peer.addressJson)
+    this.#hub.deliver(peers, frame)
+    if (nodes.length > 0) cluster.send(nodes, { kind: 'route', from: peer.id, to, payload: payloadOf(frame) })
   }
 
   #publish (peer: Peer, message: JsonObject): void {
-    const { limits, stats } = this.#hub
+    const { limits, stats, cluster } = this.#hub
     const { to, data } = parsePresence(message, limits)
     const described = peer.presenceData(data, limits.maxNameLength)
     const published: JsonObject = { ...message, from: peer.address, data: described }
     for (const key of ['token', '__proto__']) delete published[key]
-    if (to === null && data !== undefined) peer.publish(data, limits.maxNameLength)
+    if (to === null && data !== undefined) {
+      peer.publish(data, limits.maxNameLength)
+      cluster.published(peer)
+    }
 
-    const recipients = this.#recipients(peer, to)
-    if (recipients.length > limits.probeLimit && 'probe' in published) {
+    const probe = 'probe' in published
+    const { peers, nodes, remotes } = this.#routeOf(peer, to, probe ? [] : null)
+    if (probe && peers.length + remotes!.length > limits.probeLimit) {
       stats.exceed('probe')
       delete published['probe']
     }
-    if (recipients.length > 0) this.#hub.deliver(recipients, encode(published))
+    if (peers.length === 0 && nodes.length === 0) return
+    const frame = encode(published)
+    this.#hub.deliver(peers, frame)
+    if (nodes.length === 0) return
+    const payload = payloadOf(frame)
+    cluster.send(nodes, to === null
+      ? { kind: 'publish', member: { id: peer.id, record: peer.record }, payload }
+      : { kind: 'route', from: peer.id, to, payload })
   }
 
-  #join (peer: Peer, message: JsonObject): void {
-    const { rooms, presence, limits } = this.#hub
+  #join (peer: Peer, message: JsonObject): Promise<void> | undefined {
+    const { rooms, membership, limits } = this.#hub
     const room = this.#roomOf(message)
     const joined = () => { this.#hub.send(peer, { type: 'join:ok', room }) }
-    if (room === peer.user || rooms.isMember(peer, room)) return joined()
+    if (room === peer.user || rooms.isMember(peer, room)) {
+      joined()
+      return undefined
+    }
     // The personal room is one of them, and does not count.
     if (peer.rooms.size > limits.maxRoomsPerPeer) throw tooManyRooms(limits.maxRoomsPerPeer)
-    presence.join(peer, room, joined)
+    return membership.join(peer, room, joined)
   }
 
   #leave (peer: Peer, message: JsonObject): void {
-    const { rooms, presence } = this.#hub
+    const { rooms, membership } = this.#hub
     const room = this.#roomOf(message)
     const left = () => { this.#hub.send(peer, { type: 'leave:ok', room }) }
     if (room === peer.user || !rooms.isMember(peer, room)) return left()
-    presence.leave(peer, room, left)
+    membership.leave(peer, room, left)
   }
 
   #roomOf (message: JsonObject): string {
@@ -86,11 +108,17 @@ export class Dispatcher {
     return parseRoom(message, this.#hub.limits)
   }
 
-  #recipients (peer: Peer, to: Recipients): Peer[] {
-    const { router, stats, log } = this.#hub
-    const recipients = router.recipients(peer, to)
-    stats.fanout.observe(recipients.length)
-    if (recipients.length === 0) log.debug({ peer: peer.id, reason: 'no_recipient' }, 'dropped')
-    return recipients
+  #routeOf (peer: Peer, to: Recipients, remotes: RemotePeer[] | null = null): Route {
+    const { router, stats } = this.#hub
+    const route = router.route(peer, to, remotes)
+    stats.fanout.observe(route.peers.length)
+    for (let i = 0; i < route.strange; i++) this.#drop(peer, 'not_member')
+    if (route.peers.length === 0 && route.nodes.length === 0) this.#drop(peer, 'no_recipient')
+    return route
+  }
+
+  #drop (peer: Peer, reason: DropReason): void {
+    this.#hub.stats.drop(reason)
+    this.#hub.log.debug({ peer: peer.id, reason }, 'dropped')
   }
 }

@@ -101,6 +101,18 @@ function occursTwice (text: string, part: string): boolean {
   return first >= 0 && text.indexOf(part, first + part.length) >= 0
 }
 
+/** The frame of a text that another node has encoded. */
+export function frameOf (payload: Buffer): Frame {
+  const frame = allocate(payload.length)
+  payload.copy(frame, frame.length - payload.length)
+  return frame
+}
+
+/** The text in a frame that this module made. */
+export function payloadOf (frame: Frame): Buffer {
+  return payloads(frame).next().value!
+}
+
 /** The payloads of frames that this module made, for a connection that must frame them itself. */
 export function * payloads (frames: Buffer): Generator<Buffer> {
   let offset = 0

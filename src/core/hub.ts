@@ -1,8 +1,12 @@
 import type { Authenticator } from './auth.js'
+import type { Backplane } from './backplane.js'
+import { Cluster } from './cluster.js'
 import { Dispatcher } from './dispatcher.js'
+import { Emission } from './emission.js'
 import { encode, type Frame } from './frame.js'
 import type { Limits } from './limits.js'
 import type { Logger } from './logger.js'
+import { Membership } from './membership.js'
 import { Outbox } from './outbox.js'
 import type { Peer } from './peer.js'
 import { Presence } from './presence.js'
@@ -24,6 +28,7 @@ export interface Environment {
   readonly log: Logger
   /** A monotonic clock, in milliseconds. */
   readonly now: () => number
+  readonly backplane: Backplane
   /** Makes ids that nobody can guess. */
   readonly newId: () => string
 }
@@ -35,12 +40,15 @@ export class Hub implements Environment {
   readonly authenticate: Authenticator
   readonly log: Logger
   readonly now: () => number
+  readonly backplane: Backplane
   readonly newId: () => string
 
   readonly stats = new Stats(CLIENT_TYPES)
   readonly sessions = new Set<Session>()
   /** How many of the sessions are not closing. */
   active = 0
+  /** Online sessions by the token on which they rest. */
+  readonly tokens = new Map<string, Set<Session>>()
   /** Called when the last session has ended. */
   onEmpty: (() => void) | null = null
   readonly rooms = new Rooms()
@@ -48,6 +56,9 @@ export class Hub implements Environment {
   readonly dispatcher = new Dispatcher(this)
   readonly outbox: Outbox<Peer>
   readonly presence: Presence
+  readonly cluster: Cluster
+  readonly membership = new Membership(this)
+  readonly emission = new Emission(this)
   readonly wheel: TimerWheel
 
   constructor (environment: Environment) {
@@ -56,10 +67,12 @@ export class Hub implements Environment {
     this.authenticate = environment.authenticate
     this.log = environment.log
     this.now = environment.now
+    this.backplane = environment.backplane
     this.newId = environment.newId
-    this.router = new Router(this.rooms, this.stats)
+    this.router = new Router(this.rooms)
     this.outbox = new Outbox(this.limits.maxBuffered, this.stats, peer => { this.#cut(peer) })
     this.presence = new Presence(this.rooms, this.outbox)
+    this.cluster = new Cluster(this, this.backplane)
     this.wheel = new TimerWheel(this.now, TICK)
   }
 

@@ -11,3 +11,9 @@ export function isObject (value: Json | undefined): value is JsonObject {
 export function serialisedSize (value: Json): number {
   return Buffer.byteLength(JSON.stringify(value))
 }
+
+/** Whether there are no more than `depth` objects and arrays inside one another. */
+export function isNestedWithin (value: Json, depth: number): boolean {
+  if (typeof value !== 'object' || value === null) return true
+  return depth > 0 && Object.values(value).every(inner => isNestedWithin(inner, depth - 1))
+}

@@ -1,8 +1,10 @@
+import type { MemberRecord } from './backplane.js'
 import type { Connection } from './connection.js'
 import { encode, type Frame } from './frame.js'
 import type { JsonObject } from './json.js'
 import { isName } from './protocol.js'
 import type { Receiver, Batch } from './outbox.js'
+import { encodeRecord, presenceOf } from './remote.js'
 import type { Room } from './rooms.js'
 
 /** Who a peer is, decided when it authenticated. */
@@ -32,7 +34,7 @@ export function publicFields (data: JsonObject): JsonObject {
 }
 
 /** An authenticated connection, with the rooms it is in and the frames that wait for it. */
-export class Peer implements Receiver {
+export class Peer implements Receiver, MemberRecord {
   readonly id: string
   readonly user: string
   /** `user|id`: what stands in `from`. */
@@ -52,6 +54,7 @@ export class Peer implements Receiver {
   #name: string
   #extras: JsonObject
   #online: Frame | null = null
+  #version = 0
 
   constructor (identity: Identity, readonly connection: Connection) {
     this.id = identity.id
@@ -85,20 +88,27 @@ export class Peer implements Receiver {
     this.#name = this.#nameIn(data, maxNameLength)
     this.#extras = publicFields(data)
     this.#online = null
+    this.#version++
   }
 
   /** The presence frame that tells of this peer; encoded once between two publications. */
   get onlineFrame (): Frame {
-    this.#online ??= encode(this.#presence(true), true)
+    this.#online ??= encode(presenceOf(this.address, this.describe(true)), true)
     return this.#online
   }
 
   offlineFrame (): Frame {
-    return encode(this.#presence(false))
+    return encode(presenceOf(this.address, this.describe(false)))
   }
 
-  #presence (online: boolean): JsonObject {
-    return { type: 'presence', from: this.address, data: this.describe(online) }
+  /** How often it has published. */
+  get version (): number {
+    return this.#version
+  }
+
+  /** What other nodes are told of it. */
+  get record (): string {
+    return encodeRecord({ version: this.#version, data: this.describe(true) })
   }
 
   #nameIn (data: JsonObject, maxNameLength: number): string {

@@ -1,10 +1,12 @@
 import type { Outbox } from './outbox.js'
 import type { Peer } from './peer.js'
-import type { Rooms } from './rooms.js'
+import type { RemotePeer } from './remote.js'
+import type { Member, Room, Rooms } from './rooms.js'
 
 /**
  * Keeps the invariant of presence: at rest, what a client has been told is exactly the peers that are visible to it.
- * Each change of membership goes through here; it tells both sides of each pair whose visibility changes, once.
+ * Each change of membership goes through here, that of other nodes too; each client of this node is told of each peer
+ * whose visibility changes, once.
  */
 export class Presence {
   readonly #rooms: Rooms
@@ -20,40 +22,70 @@ export class Presence {
     this.#rooms.add(peer)
     for (const room of rooms) this.#rooms.join(peer, room)
     for (const other of this.#rooms.visibleTo(peer)) this.#introduce(peer, other)
+    for (const other of this.#rooms.remotesVisibleTo(peer)) this.#outbox.push(peer, other.onlineFrame)
   }
 
   /** A peer goes: those who saw it learn of that. */
   depart (peer: Peer): void {
     const witnesses = this.#rooms.visibleTo(peer)
     this.#rooms.delete(peer)
-    if (witnesses.length === 0) return
-    const frame = peer.offlineFrame()
-    for (const witness of witnesses) this.#outbox.push(witness, frame)
+    this.#tell(witnesses, peer)
   }
 
   /**
    * @param joined is called between the change and the presence that follows from it
    */
-  join (peer: Peer, room: string, joined: () => void): void {
-    const strangers = this.#strangersIn(room, peer)
-    this.#rooms.join(peer, room)
+  join (peer: Peer, name: string, joined: () => void): void {
+    const room = this.#rooms.obtain(false, name)
+    const strangers = this.#strangers(room.members, peer)
+    const remoteStrangers = this.#strangers(room.remotes, peer)
+    this.#rooms.join(peer, name)
     joined()
     for (const other of strangers) this.#introduce(peer, other)
+    for (const other of remoteStrangers) this.#outbox.push(peer, other.onlineFrame)
   }
 
   /**
    * @param left is called between the change and the presence that follows from it
    */
-  leave (peer: Peer, room: string, left: () => void): void {
-    this.#rooms.leave(peer, room)
+  leave (peer: Peer, room: Room, left: () => void): void {
+    const remotes = [...room.remotes ?? []]
+    this.#rooms.leave(peer, room.name)
     left()
-    const strangers = this.#strangersIn(room, peer)
-    if (strangers.length === 0) return
-    const frame = peer.offlineFrame()
-    for (const other of strangers) {
-      this.#outbox.push(other, frame)
-      this.#outbox.push(peer, other.offlineFrame())
+    const strangers = this.#strangers(room.members, peer)
+    this.#tell(strangers, peer)
+    for (const other of strangers) this.#outbox.push(peer, other.offlineFrame())
+    for (const other of this.#strangers(remotes, peer)) this.#outbox.push(peer, other.offlineFrame())
+  }
+
+  /** A peer of another node enters a room. */
+  remoteEnter (remote: RemotePeer, room: Room): void {
+    const strangers = this.#strangers(room.members, remote)
+    room.addRemote(remote)
+    for (const witness of strangers) this.#outbox.push(witness, remote.onlineFrame)
+  }
+
+  /** A peer of another node leaves a room. */
+  remoteLeave (remote: RemotePeer, room: Room): void {
+    room.deleteRemote(remote)
+    this.#tell(this.#strangers(room.members, remote), remote)
+    this.#rooms.forget(remote)
+  }
+
+  /** A peer of another node goes. */
+  remoteDepart (remote: RemotePeer): void {
+    const witnesses = this.#rooms.visibleTo(remote)
+    for (const room of [...remote.rooms.keys()]) {
+      room.deleteRemote(remote)
+      this.#rooms.release(room)
     }
+    this.#rooms.forget(remote)
+    this.#tell(witnesses, remote)
+  }
+
+  /** A peer of another node has published what did not come here. */
+  remoteChange (remote: RemotePeer): void {
+    for (const witness of this.#rooms.visibleTo(remote)) this.#outbox.push(witness, remote.onlineFrame)
   }
 
   #introduce (a: Peer, b: Peer): void {
@@ -61,10 +93,14 @@ export class Presence {
     this.#outbox.push(b, a.onlineFrame)
   }
 
-  /** The members of a room that are not visible to a peer which stands outside it. */
-  #strangersIn (name: string, peer: Peer): Peer[] {
-    const room = this.#rooms.ordinary(name)
-    if (room === undefined) return []
-    return room.members.filter(member => !this.#rooms.visible(peer, member))
+  #tell (witnesses: readonly Peer[], gone: Member): void {
+    if (witnesses.length === 0) return
+    const frame = gone.offlineFrame()
+    for (const witness of witnesses) this.#outbox.push(witness, frame)
+  }
+
+  /** Those of some members of a room who are not visible to a peer that stands outside it. */
+  #strangers<T extends Member> (members: readonly T[] | null, peer: Member): T[] {
+    return members === null ? [] : members.filter(member => !this.#rooms.visible(peer, member))
   }
 }

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { SympleError } from './errors.js'
-import { isObject, serialisedSize, type Json, type JsonObject } from './json.js'
+import { isNestedWithin, isObject, serialisedSize, type Json, type JsonObject } from './json.js'
 import type { Limits } from './limits.js'
 
 /** The protocol that `welcome` announces. */
@@ -11,6 +11,12 @@ export const ROUTED_TYPES = ['message', 'command', 'event'] as const
 
 /** Types that clients send; what else comes is ignored. */
 export const CLIENT_TYPES = ['auth', ...ROUTED_TYPES, 'presence', 'join', 'leave', 'close'] as const
+
+/**
+ * Objects and arrays inside one another, in one message. `JSON.parse` takes any number, `JSON.stringify` ends at some
+ * thousands, and the parsers of some clients earlier.
+ */
+const MAX_DEPTH = 512
 
 /** To whom: everybody near (null), one name or address, or the rooms that are named. */
 export type Recipients = null | string | readonly string[]
@@ -66,6 +72,8 @@ export function decode (data: Buffer, binary: boolean): Inbound {
     throw new SympleError(400, 'Frame is not valid JSON')
   }
   if (!isObject(message)) throw new SympleError(400, 'Frame is not a JSON object')
+  // Each level takes two characters: few messages are long enough to need a look.
+  if (text.length > 2 * MAX_DEPTH && !isNestedWithin(message, MAX_DEPTH)) throw new SympleError(400, 'Nested too deeply')
   return { data, text, message }
 }
 
@@ -121,7 +129,7 @@ export function tooManyRooms (limit: number): SympleError {
 }
 
 /** Fields that are null or empty count as not given: the JavaScript client sends `name: ""`. */
-function given (value: Json | undefined): Json | undefined {
+export function given (value: Json | undefined): Json | undefined {
   return value === null || value === '' ? undefined : value
 }
 

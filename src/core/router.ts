@@ -1,68 +1,118 @@
-import type { Peer } from './peer.js'
 import type { Recipients } from './protocol.js'
-import type { Room, Rooms } from './rooms.js'
-import type { Stats } from './stats.js'
+import type { Peer } from './peer.js'
+import type { RemoteNode, RemotePeer } from './remote.js'
+import type { Member, Room, Rooms } from './rooms.js'
 
-/** Finds the recipients of a message: the one place where it is decided who may reach whom. */
+/** Where a message goes. */
+export interface Route {
+  /** Recipients on this node. */
+  readonly peers: Peer[]
+  /** Nodes that have others. */
+  readonly nodes: RemoteNode[]
+  /** Those others, where they were asked for. */
+  readonly remotes: RemotePeer[] | null
+  /** How many rooms were named that the sender is not in. */
+  strange: number
+}
+
+/**
+ * Finds the recipients of a message: the one place where it is decided who may reach whom. Each node decides for its
+ * own peers; of others it finds the nodes that are to be asked.
+ */
 export class Router {
   readonly #rooms: Rooms
-  readonly #stats: Stats
 
-  constructor (rooms: Rooms, stats: Stats) {
+  constructor (rooms: Rooms) {
     this.#rooms = rooms
-    this.#stats = stats
   }
 
   /**
-   * The peers that a message of `sender` is for: each once, never the sender, all of them visible to it.
+   * The peers that a message is for: each once, never the sender, all of them visible to it.
+   *
+   * @param remotes gets the recipients on other nodes, as far as this one knows
    */
-  recipients (sender: Peer, to: Recipients): Peer[] {
-    const met: Peer[] = []
+  route (sender: Member, to: Recipients, remotes: RemotePeer[] | null = null): Route {
+    const route: Route = { peers: [], nodes: [], remotes, strange: 0 }
     this.#rooms.startWalk(sender)
     if (to === null) {
-      for (const room of sender.rooms.keys()) this.#rooms.walk(room, met)
+      for (const room of sender.rooms.keys()) this.#walk(room, route)
     } else if (typeof to === 'string') {
-      this.#named(sender, to, met)
+      this.#named(sender, to, route)
     } else {
-      for (const name of to) this.#room(sender, name, met)
+      for (const name of to) this.#room(sender, name, route)
     }
-    if (met.length === 0) this.#stats.drop('no_recipient')
-    return met
+    return route
   }
 
-  #named (sender: Peer, to: string, met: Peer[]): void {
-    const bar = to.indexOf('|')
-    if (bar >= 0) {
-      const peer = this.#rooms.peers.get(to.slice(bar + 1))
-      if (peer?.address === to && this.#rooms.visible(sender, peer)) this.#rooms.walkPeer(peer, met)
-      return
+  /** The peers of this node that a backend means, which may reach everybody: by address, id, user or room. */
+  addressed (names: readonly string[]): Peer[] {
+    const peers: Peer[] = []
+    this.#rooms.startWalk(NOBODY)
+    for (const name of names) {
+      const peer = this.#rooms.peers.get(idIn(name))
+      if (peer !== undefined && (peer.id === name || peer.address === name)) {
+        this.#rooms.meet(peer, peers)
+        continue
+      }
+      for (const room of [this.#rooms.personal(name), this.#rooms.ordinary(name)]) {
+        if (room !== undefined) this.#rooms.walk(room, peers)
+      }
     }
+    return peers
+  }
+
+  #walk (room: Room, { peers, nodes, remotes }: Route): void {
+    this.#rooms.walk(room, peers)
+    this.#rooms.walkNodes(room, nodes)
+    if (remotes !== null) this.#rooms.walkRemotes(room, remotes)
+  }
+
+  #named (sender: Member, to: string, route: Route): void {
+    const id = idIn(to)
     // An id can't be guessed, a name can be chosen: whoever takes a peer's id for a name must not get its messages.
-    const peer = this.#rooms.peers.get(to)
-    if (peer !== undefined && this.#rooms.visible(sender, peer)) {
-      this.#rooms.walkPeer(peer, met)
-      return
+    const member = this.#rooms.peers.get(id) ?? this.#rooms.remotes.get(id)
+    if (member !== undefined && (to === id || to === member.address) && this.#rooms.visible(sender, member)) {
+      return this.#meet(member, route)
     }
+    if (to !== id) return
     const user = this.#rooms.personal(to)
-    if (user !== undefined) this.#user(sender, user, met)
+    if (user !== undefined) this.#user(sender, user, route)
     const room = this.#rooms.ordinary(to)
-    if (room !== undefined && sender.rooms.has(room)) this.#rooms.walk(room, met)
+    if (room !== undefined && sender.rooms.has(room)) this.#walk(room, route)
   }
 
-  #user (sender: Peer, user: Room, met: Peer[]): void {
+  #user (sender: Member, user: Room, route: Route): void {
     for (const peer of user.members) {
-      if (this.#rooms.visible(sender, peer)) this.#rooms.walkPeer(peer, met)
+      if (this.#rooms.visible(sender, peer)) this.#meet(peer, route)
+    }
+    for (const peer of user.remotes ?? []) {
+      if (this.#rooms.visible(sender, peer)) this.#meet(peer, route)
     }
   }
 
-  #room (sender: Peer, name: string, met: Peer[]): void {
+  #meet (member: Member, { peers, nodes, remotes }: Route): void {
+    if (!('node' in member)) return this.#rooms.meet(member, peers)
+    this.#rooms.meet(member.node, nodes)
+    if (remotes !== null) this.#rooms.meet(member, remotes)
+  }
+
+  #room (sender: Member, name: string, route: Route): void {
     const room = this.#rooms.ordinary(name)
     const member = room !== undefined && sender.rooms.has(room)
-    if (member) this.#rooms.walk(room, met)
+    if (member) this.#walk(room, route)
     if (name === sender.user) {
-      this.#rooms.walk(this.#rooms.personal(name)!, met)
+      this.#walk(this.#rooms.personal(name)!, route)
     } else if (!member) {
-      this.#stats.drop('not_member')
+      route.strange++
     }
   }
+}
+
+/** Who sends without being a peer. */
+const NOBODY = { mark: 0 }
+
+/** The id in `user|id`, or the whole. */
+function idIn (to: string): string {
+  const bar = to.indexOf('|')
+  return bar < 0 ? to : to.slice(bar + 1)
 }

@@ -32,6 +32,7 @@ export class Session implements Timed {
   #limiter: RateLimiter | null = null
   #waiting: Array<[data: Buffer, binary: boolean]> | null = null
   #peerId: string | null = null
+  #token: string | null = null
   #awaitsPong = false
   #draining = false
   #closeCode: number | null = null
@@ -133,6 +134,14 @@ export class Session implements Timed {
     this.close(error.closeCode, error.message)
   }
 
+  /** Ends what rests on a grant that is no more. */
+  revoke (error: SympleError): void {
+    if (this.#peer === null) return
+    this.#log.info({ status: error.status, reason: error.message }, 'revoked')
+    this.hub.send(this.#peer, error.toMessage())
+    this.close(error.closeCode, error.message)
+  }
+
   expire (): void {
     switch (this.#state) {
       case 'new':
@@ -169,41 +178,49 @@ export class Session implements Timed {
       id = message['id']
       const auth = readAuth(this.hub, message)
       const grant = this.hub.authenticate(auth, this.client)
-      if (grant instanceof Promise) this.#await(auth, grant, id)
-      else this.#welcome(auth, grant)
+      this.#state = 'authenticating'
+      const work = grant instanceof Promise
+        ? grant.then(async granted => await this.#welcome(auth, granted))
+        : this.#welcome(auth, grant)
+      if (work !== undefined) this.#hold(work.catch((error: unknown) => { this.#reject(error, id) }))
     } catch (error) {
       this.#reject(error, id)
     }
   }
 
-  #await (auth: Auth, grant: Promise<Grant>, id: Json | undefined): void {
-    this.#state = 'authenticating'
-    this.#hold(grant.then(
-      granted => { if (this.#state === 'authenticating') this.#welcome(auth, granted) }
-    ).catch((error: unknown) => {
-      if (this.#state === 'authenticating') this.#reject(error, id)
-    }))
-  }
-
-  #welcome (auth: Auth, grant: Grant): void {
+  /** @returns resolves when the client is a peer; undefined: it is one already */
+  #welcome (auth: Auth, grant: Grant): Promise<void> | undefined {
     const { hub } = this
+    if (this.#state !== 'authenticating') return undefined
     const rooms = roomsOf(grant, hub.limits.maxRoomsPerPeer)
     const peer = createPeer(hub, auth, grant, this.client, this.connection)
+    return hub.membership.arrive(peer, rooms, () => {
+      // It may have gone while others were asked for what they know.
+      if (this.#state !== 'authenticating') return false
+      this.#admitted(peer, rooms, grant.token ?? null)
+      return true
+    })
+  }
+
+  #admitted (peer: Peer, rooms: ReadonlySet<string>, token: string | null): void {
+    const { hub } = this
+    this.#rest(token)
     this.#peer = peer
     this.#peerId = peer.id
     this.#state = 'online'
     this.#limiter = new RateLimiter(hub.limits, hub.now())
     hub.stats.auths.ok++
     hub.send(peer, welcome(peer, rooms))
-    hub.presence.arrive(peer, rooms)
     hub.wheel.schedule(this, hub.limits.pingInterval * 1000)
     this.#log.info({ user: peer.user, host: peer.host, rooms: rooms.size }, 'online')
   }
 
   #reject (error: unknown, id: Json | undefined): void {
+    if (this.#state === 'closing' || this.#state === 'closed') return
     const known = clientFault(error) ?? new SympleError(503, 'Authentication unavailable')
     if (known.limit !== undefined) this.hub.stats.exceed(known.limit)
-    if (known.status === 503) this.#log.error({ err: error }, 'authentication failed')
+    if (known.status === 503) this.#log.error({ err: known.cause ?? error }, 'authentication failed')
+    else if (known.cause !== undefined) this.#log.warn({ err: known.cause }, 'authentication failed')
     this.hub.stats.auths[outcomeOf(known.status)]++
     this.refuse(known, id)
   }
@@ -237,14 +254,16 @@ export class Session implements Timed {
       this.#checkSize(data)
       const inbound = decode(data, binary)
       message = inbound.message
-      this.#dispatch(this.#peer!, inbound)
+      const work = this.#dispatch(this.#peer!, inbound)
+      if (work !== undefined) this.#hold(work)
     } catch (error) {
+      if (typeof message?.['type'] !== 'string') hub.stats.receive('invalid')
       this.#complain(error, message?.['id'])
     }
     hub.stats.routing.observe((hub.now() - began) / 1000)
   }
 
-  #dispatch (peer: Peer, inbound: Inbound): void {
+  #dispatch (peer: Peer, inbound: Inbound): Promise<void> | void {
     const type = inbound.message['type']
     if (typeof type !== 'string') throw new SympleError(400, 'type must be a string')
     if (type !== 'close') return this.hub.dispatcher.dispatch(peer, type, inbound)
@@ -296,8 +315,24 @@ export class Session implements Timed {
     if (this.#state !== 'closing') this.hub.active--
     const peer = this.#peer
     if (peer === null) return
-    this.hub.presence.depart(peer)
+    this.hub.membership.depart(peer)
     this.#peer = null
+    this.#rest(null)
+  }
+
+  /** Has the session rest on a token, and no more on the one before. */
+  #rest (token: string | null): void {
+    const { tokens } = this.hub
+    if (this.#token !== null) {
+      const sessions = tokens.get(this.#token)!
+      sessions.delete(this)
+      if (sessions.size === 0) tokens.delete(this.#token)
+    }
+    this.#token = token
+    if (token === null) return
+    const sessions = tokens.get(token)
+    if (sessions === undefined) tokens.set(token, new Set([this]))
+    else sessions.add(this)
   }
 
   #write (message: object): void {

@@ -1,3 +1,7 @@
+import { CloseCode } from './errors.js'
+
+const OWN_CODES = new Set<number>(Object.values(CloseCode))
+
 /** Cumulative counts in fixed buckets, cheap enough for every message. */
 export class Histogram {
   readonly counts: number[]
@@ -21,7 +25,7 @@ export class Histogram {
 
 /** Why a message or some of its recipients were dropped. */
 export const DROP_REASONS = [
-  'invalid', 'too_large', 'rate_limited', 'unknown_type', 'no_recipient', 'not_member'
+  'invalid', 'too_large', 'rate_limited', 'unknown_type', 'no_recipient', 'not_member', 'unknown_sender'
 ] as const
 export type DropReason = typeof DROP_REASONS[number]
 
@@ -34,6 +38,9 @@ export const LIMIT_NAMES = [
   'connections', 'message_size', 'rate', 'buffered', 'origin', 'rooms_per_peer', 'data_size', 'probe', 'ping'
 ] as const
 export type LimitName = typeof LIMIT_NAMES[number]
+
+/** Close codes from here on belong to applications: clients can send any of them. */
+const APPLICATION_CODES = 3000
 
 function zeros<K extends string> (keys: readonly K[]): Record<K, number> {
   return Object.fromEntries(keys.map(key => [key, 0])) as Record<K, number>
@@ -49,7 +56,11 @@ export class Stats {
   readonly drops = zeros(DROP_REASONS)
   readonly auths = zeros(AUTH_OUTCOMES)
   readonly limits = zeros(LIMIT_NAMES)
-  readonly closes = new Map<number, number>()
+  /** What was said between nodes: entries, packets and records that were ignored, comparisons of all rooms. */
+  readonly cluster = { sent: 0, lost: 0, received: 0, ignored: 0, resyncs: 0 }
+  readonly emissions = { received: 0, malformed: 0 }
+  /** By close code; codes that are clients' own are one. */
+  readonly closes = new Map<number | 'other', number>()
   /** Recipients of a routed message. */
   readonly fanout = new Histogram([0, 1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000])
   /** Seconds from a message's arrival to its place in the outbox. */
@@ -74,6 +85,7 @@ export class Stats {
   }
 
   close (code: number): void {
-    this.closes.set(code, (this.closes.get(code) ?? 0) + 1)
+    const key = code < APPLICATION_CODES || OWN_CODES.has(code) ? code : 'other'
+    this.closes.set(key, (this.closes.get(key) ?? 0) + 1)
   }
 }

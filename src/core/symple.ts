@@ -1,4 +1,5 @@
 import { anonymous, type Authenticator } from './auth.js'
+import { peerId, type Backplane } from './backplane.js'
 import type { Client, Connection } from './connection.js'
 import { SympleError } from './errors.js'
 import { Hub, TICK } from './hub.js'
@@ -25,7 +26,9 @@ export interface SympleOptions {
   now?: () => number
   /** Numbers from 0 to 1 that spread a drain. Default: `Math.random`. */
   random?: () => number
-  /** Source of peer ids. Default: 128 random bits. */
+  /** What makes several nodes one server. */
+  backplane: Backplane
+  /** Source of what tells peers of this node apart. Default: 128 random bits. */
   newId?: () => string
 }
 
@@ -36,14 +39,17 @@ export class Symple {
   readonly #ticker: NodeJS.Timeout
   #draining: Promise<void> | null = null
 
-  constructor (options: SympleOptions = {}) {
+  constructor (options: SympleOptions) {
+    const { backplane } = options
+    const unique = options.newId ?? createIdSource()
     this.#hub = new Hub({
       limits: resolveLimits(options.limits),
       dynamicRooms: options.dynamicRooms ?? true,
       authenticate: options.authenticate ?? anonymous,
       log: options.log ?? silent,
       now: options.now ?? (() => performance.now()),
-      newId: options.newId ?? createIdSource()
+      backplane,
+      newId: () => peerId(backplane.node, unique())
     })
     this.#random = options.random ?? Math.random
     this.#ticker = setInterval(() => { this.#hub.wheel.advance() }, TICK)
@@ -110,9 +116,26 @@ export class Symple {
     await empty
   }
 
-  /** Ends what is left without ceremony. */
-  close (): void {
+  /** Joins the other nodes. Resolves when it has, or has begun to try. */
+  async start (): Promise<void> {
+    await this.#hub.backplane.start(this.#hub.cluster)
+  }
+
+  /** The tokens on which live connections rest. */
+  get tokens (): string[] {
+    return [...this.#hub.tokens.keys()]
+  }
+
+  /** Ends the connections that rest on a token: the client is told 401, and closed with 4401. */
+  revoke (token: string): void {
+    for (const session of [...this.#hub.tokens.get(token) ?? []]) session.revoke(new SympleError(401, 'Session ended'))
+  }
+
+  /** Ends what is left without ceremony, and leaves the other nodes. */
+  async close (): Promise<void> {
     clearInterval(this.#ticker)
     for (const session of this.#hub.sessions) session.connection.terminate()
+    this.#hub.cluster.flush()
+    await this.#hub.backplane.stop()
   }
 }

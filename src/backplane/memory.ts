@@ -1,0 +1,94 @@
+import { randomBytes } from 'node:crypto'
+import type { Backplane, BackplaneListener, MemberRecord } from '../core/backplane.js'
+
+/**
+ * What lies between the nodes of one process. A server on its own is the only node of a network of its own; a test
+ * can have several, cut them off and have them die.
+ */
+export class MemoryNetwork {
+  readonly #nodes = new Map<string, MemoryBackplane>()
+
+  /** Those that can be reached. */
+  get nodes (): Iterable<MemoryBackplane> {
+    return [...this.#nodes.values()].filter(node => node.connected)
+  }
+
+  reach (id: string): MemoryBackplane | undefined {
+    const node = this.#nodes.get(id)
+    return node?.connected === true ? node : undefined
+  }
+
+  add (node: MemoryBackplane): void {
+    this.#nodes.set(node.node, node)
+  }
+
+  /** Takes a node out, dead or alive, and tells the others. */
+  delete (node: MemoryBackplane): void {
+    this.#nodes.delete(node.node)
+    for (const other of this.#nodes.values()) other.listener?.gone(node.node)
+  }
+}
+
+/** A backplane without anything between the nodes: it asks them for their members, and hands packets over. */
+export class MemoryBackplane implements Backplane {
+  readonly node: string
+  readonly #network: MemoryNetwork
+  #listener: BackplaneListener | null = null
+  #connected = false
+
+  constructor (network = new MemoryNetwork(), node = randomBytes(5).toString('hex')) {
+    this.#network = network
+    this.node = node
+  }
+
+  get connected (): boolean {
+    return this.#connected
+  }
+
+  get listener (): BackplaneListener | null {
+    return this.#listener
+  }
+
+  async start (listener: BackplaneListener): Promise<void> {
+    this.#listener = listener
+    this.#connected = true
+    this.#network.add(this)
+  }
+
+  /** The nodes themselves know. */
+  enter (): void {}
+
+  leave (): void {}
+
+  read (place: string): MemberRecord[] | undefined {
+    if (!this.#connected) return undefined
+    const members: MemberRecord[] = []
+    for (const other of this.#network.nodes) {
+      if (other !== this) members.push(...other.#listener!.members(place))
+    }
+    return members
+  }
+
+  post (node: string, packet: Buffer): boolean {
+    if (!this.#connected || this.#network.reach(node) === undefined) return false
+    // Not at once: nothing is handled in the middle of something else.
+    setImmediate(() => { this.#network.reach(node)?.listener?.received(this.node, packet) })
+    return true
+  }
+
+  async stop (): Promise<void> {
+    this.#connected = false
+    this.#network.delete(this)
+  }
+
+  /** Cuts this node off from the others, which do not notice. */
+  disconnect (): void {
+    this.#connected = false
+  }
+
+  /** Ends what `disconnect` began. */
+  reconnect (): void {
+    this.#connected = true
+    this.#listener?.restored()
+  }
+}

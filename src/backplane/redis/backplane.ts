@@ -1,0 +1,135 @@
+import { randomBytes } from 'node:crypto'
+import { hostname } from 'node:os'
+import type { Backplane, BackplaneListener, MemberRecord } from '../../core/backplane.js'
+import type { Logger } from '../../core/logger.js'
+import { Batch } from './batch.js'
+import { isReady, Names, type Clients } from './client.js'
+import { Directory } from './directory.js'
+import { Inbox } from './inbox.js'
+import { Lease } from './lease.js'
+
+export interface RedisBackplaneOptions {
+  readonly clients: Clients
+  /** The first part of all keys and channels. */
+  readonly prefix: string
+  /** Seconds without a sign of life after which a node counts as gone. */
+  readonly nodeTtl: number
+  /** Seconds to wait for an answer. */
+  readonly timeout: number
+  readonly log: Logger
+}
+
+/** Redis between the nodes. */
+export class RedisBackplane implements Backplane {
+  /** Short, since it is part of each peer's id; random, so that a process that starts again is another node. */
+  readonly node = randomBytes(5).toString('hex')
+  readonly #clients: Clients
+  readonly #directory: Directory
+  readonly #inbox: Inbox
+  readonly #lease: Lease
+  readonly #log: Logger
+  #listener: BackplaneListener | null = null
+  #started = false
+  /** Whether something could not be written that should stand in Redis. */
+  #damaged = false
+
+  constructor ({ clients, prefix, nodeTtl, timeout, log }: RedisBackplaneOptions) {
+    const names = new Names(prefix)
+    const batch = new Batch(clients.commands)
+    this.#clients = clients
+    this.#log = log
+    this.#directory = new Directory(this.node, names, batch, error => { this.#failed(error) })
+    this.#inbox = new Inbox(this.node, clients, names, timeout * 1000, {
+      packet: (from, packet) => this.#listener?.received(from, packet),
+      emission: payload => this.#listener?.emitted(payload),
+      bye: from => { this.#gone(from) },
+      restored: () => { this.#restored() }
+    }, log)
+    this.#lease = new Lease(this.node, names, batch, this.#directory, nodeTtl * 1000, {
+      nodes: () => this.#listener?.nodes() ?? [],
+      gone: node => { this.#gone(node) },
+      expired: () => { this.#restored() },
+      renewed: () => { this.#repair() },
+      revived: node => { this.#inbox.askToCompare(node) }
+    }, log, { host: hostname(), pid: process.pid, started: new Date().toISOString() })
+  }
+
+  get connected (): boolean {
+    return this.#inbox.alive && isReady(this.#clients.commands)
+  }
+
+  /** What has been counted; see `InboxCounts`. */
+  get counts (): Inbox['counts'] & { sweeps: number } {
+    return { ...this.#inbox.counts, sweeps: this.#lease.sweeps }
+  }
+
+  async start (listener: BackplaneListener): Promise<void> {
+    this.#listener = listener
+    this.#started = true
+    await Promise.all([this.#inbox.start(), this.#lease.start()])
+  }
+
+  enter (place: string, members: readonly MemberRecord[]): void {
+    if (this.connected) this.#directory.enter(place, members)
+    else this.#damaged = true
+  }
+
+  leave (place: string, id: string, last: boolean): void {
+    if (this.connected) this.#directory.leave(place, id, last)
+    else this.#damaged = true
+  }
+
+  read (place: string): Promise<MemberRecord[] | undefined> | undefined {
+    if (!this.connected) return undefined
+    return this.#read(place).catch((error: unknown) => {
+      this.#failed(error)
+      return undefined
+    })
+  }
+
+  async #read (place: string): Promise<MemberRecord[]> {
+    const own = new Set(this.#listener!.members(place).map(member => member.id))
+    return await this.#directory.read(place, own)
+  }
+
+  post (node: string, packet: Buffer): boolean {
+    return this.connected && this.#inbox.post(node, packet)
+  }
+
+  async stop (): Promise<void> {
+    if (!this.#started) return
+    this.#started = false
+    if (isReady(this.#clients.commands)) {
+      for (const node of this.#listener!.nodes()) this.#inbox.sayGoodbye(node)
+    }
+    this.#inbox.stop()
+    // Where Redis is away, another node finds that this one has gone.
+    await this.#lease.stop().catch((error: unknown) => { this.#failed(error) })
+  }
+
+  #gone (node: string): void {
+    this.#inbox.forget(node)
+    this.#listener?.gone(node)
+  }
+
+  #restored (): void {
+    if (!this.#started) return
+    this.#damaged = false
+    // What was left while Redis was away still stands there.
+    for (const place of this.#directory.places) {
+      if (this.#listener!.members(place).length === 0) this.read(place)
+    }
+    this.#listener!.restored()
+  }
+
+  #repair (): void {
+    if (!this.#damaged || !this.connected) return
+    this.#damaged = false
+    this.#restored()
+  }
+
+  #failed (error: unknown): void {
+    this.#damaged = true
+    this.#log.debug({ err: error }, 'Redis command failed')
+  }
+}

@@ -1,0 +1,204 @@
+import { setTimeout } from 'node:timers/promises'
+import type { Logger } from '../../core/logger.js'
+import { isReady, type Clients, type Names } from './client.js'
+
+/** What a publication in an inbox is; the first byte of it. */
+const Kind = { probe: 0, packet: 1, bye: 2, compare: 3 } as const
+
+/** Milliseconds between two looks at whether anything still comes. */
+const PROBE_INTERVAL = 1000
+
+export interface InboxEvents {
+  packet (from: string, packet: Buffer): void
+  emission (payload: Buffer): void
+  bye (from: string): void
+  /** What came before may not have come whole: publications were lost, or another node says that it lost some. */
+  restored (): void
+}
+
+export interface InboxCounts {
+  published: number
+  received: number
+  probesLost: number
+  gaps: number
+  /** Seconds that the last probe took; NaN before the first. */
+  probeSeconds: number
+}
+
+/**
+ * The channel on which other nodes reach this one, and that on which backends reach all.
+ *
+ * Each node has one inbox, whatever rooms it has: who sends knows by its replicas which nodes are concerned. So
+ * nothing comes twice, there is nothing to subscribe when a room fills, and what one node sends another stays in
+ * order, in a Redis Cluster too.
+ *
+ * A connection that is open proves nothing: what is quiet is probed by a publication to oneself.
+ */
+export class Inbox {
+  readonly counts: InboxCounts = { published: 0, received: 0, probesLost: 0, gaps: 0, probeSeconds: NaN }
+  readonly #node: string
+  readonly #clients: Clients
+  readonly #names: Names
+  readonly #timeout: number
+  readonly #events: InboxEvents
+  readonly #log: Logger
+  /** Publications to each node so far, and the last one from each. */
+  readonly #sent = new Map<string, number>()
+  readonly #last = new Map<string, number>()
+  #timer: NodeJS.Timeout | null = null
+  #alive = false
+  #heardAt = 0
+  #probedAt: number | null = null
+  #onProof: () => void = () => {}
+
+  /** @param timeout milliseconds after which a probe is lost */
+  constructor (node: string, clients: Clients, names: Names, timeout: number, events: InboxEvents, log: Logger) {
+    this.#node = node
+    this.#clients = clients
+    this.#names = names
+    this.#timeout = timeout
+    this.#events = events
+    this.#log = log
+  }
+
+  /** Whether publications have been coming until now. */
+  get alive (): boolean {
+    return this.#alive
+  }
+
+  /** Resolves when publications come, or, where that does not happen in time, anyway. */
+  async start (): Promise<void> {
+    const { subscriber } = this.#clients
+    const onMessage = (channel: Buffer, message: Buffer) => { this.#receive(String(channel), message) }
+    subscriber.on('messageBuffer', onMessage)
+    subscriber.on('smessageBuffer', onMessage)
+    subscriber.on('ready', () => { this.#subscribe() })
+    subscriber.on('close', () => { this.#fail('connection closed') })
+    subscriber.on('-subscriber', () => { this.#fail('connection closed') })
+    if (isReady(subscriber)) this.#subscribe()
+    this.#timer = setInterval(() => { this.#watch() }, PROBE_INTERVAL)
+    if (!isReady(this.#clients.commands)) return
+    const proved = new Promise<void>(resolve => { this.#onProof = resolve })
+    await Promise.race([proved, setTimeout(this.#timeout, undefined, { ref: false })])
+  }
+
+  stop (): void {
+    if (this.#timer !== null) clearInterval(this.#timer)
+    this.#alive = false
+  }
+
+  /** @returns false where it can't be sent */
+  post (node: string, packet: Buffer): boolean {
+    if (!isReady(this.#clients.commands)) return false
+    const number = (this.#sent.get(node) ?? 0) + 1
+    this.#sent.set(node, number)
+    this.#publish(node, Kind.packet, packet, number)
+    return true
+  }
+
+  /** Tells a node that this one ends. */
+  sayGoodbye (node: string): void {
+    this.#publish(node, Kind.bye)
+  }
+
+  /** Has a node compare all that it knows. */
+  askToCompare (node: string): void {
+    this.#publish(node, Kind.compare)
+  }
+
+  forget (node: string): void {
+    this.#sent.delete(node)
+    this.#last.delete(node)
+  }
+
+  #publish (node: string, kind: number, packet: Buffer = Buffer.alloc(0), number = 0): void {
+    const { commands } = this.#clients
+    const header = Buffer.alloc(6 + this.#node.length)
+    header[0] = kind
+    header.writeUInt32BE(number, 1)
+    header[5] = this.#node.length
+    header.write(this.#node, 6, 'latin1')
+    const message = Buffer.concat([header, packet])
+    const channel = this.#names.inbox(node)
+    this.counts.published++
+    const published = commands.isCluster ? commands.spublish(channel, message) : commands.publish(channel, message)
+    // What is lost shows as a gap, or as a probe that does not come.
+    published.catch((error: unknown) => { this.#log.debug({ err: error }, 'publication failed') })
+  }
+
+  #receive (channel: string, message: Buffer): void {
+    this.#heardAt = performance.now()
+    if (channel === this.#names.broadcast) return this.#events.emission(message)
+    if (message.length < 6 || message.length < 6 + message[5]!) return
+    const from = message.toString('latin1', 6, 6 + message[5]!)
+    switch (message[0]) {
+      case Kind.probe: return this.#proved()
+      case Kind.bye: return this.#events.bye(from)
+      case Kind.compare: return this.#events.restored()
+      case Kind.packet:
+        this.counts.received++
+        this.#checkOrder(from, message.readUInt32BE(1))
+        return this.#events.packet(from, message.subarray(6 + message[5]!))
+    }
+  }
+
+  #checkOrder (from: string, number: number): void {
+    const last = this.#last.get(from)
+    this.#last.set(from, number)
+    if (last === undefined || number === last + 1) return
+    this.counts.gaps++
+    this.#log.warn({ node: from, lost: number - last - 1 }, 'publications of another node were lost')
+    this.#events.restored()
+  }
+
+  #subscribe (): void {
+    const { subscriber } = this.#clients
+    const inbox = this.#names.inbox(this.#node)
+    const subscribed = subscriber.isCluster ? subscriber.ssubscribe(inbox) : subscriber.subscribe(inbox)
+    Promise.all([subscribed, subscriber.subscribe(this.#names.broadcast)]).then(
+      () => { this.#probe() },
+      (error: unknown) => { this.#log.debug({ err: error }, 'subscription failed') }
+    )
+  }
+
+  #watch (): void {
+    const now = performance.now()
+    if (this.#probedAt !== null && now - this.#probedAt > this.#timeout) {
+      this.counts.probesLost++
+      this.#fail('a probe was lost')
+      this.#reconnect()
+    } else if (this.#probedAt === null && now - this.#heardAt >= PROBE_INTERVAL && isReady(this.#clients.subscriber)) {
+      this.#probe()
+    }
+  }
+
+  #probe (): void {
+    if (!isReady(this.#clients.commands)) return
+    this.#probedAt = performance.now()
+    this.#publish(this.#node, Kind.probe)
+  }
+
+  #proved (): void {
+    if (this.#probedAt !== null) this.counts.probeSeconds = (performance.now() - this.#probedAt) / 1000
+    this.#probedAt = null
+    if (this.#alive) return
+    this.#alive = true
+    this.#onProof()
+    this.#log.info({}, 'other nodes can be reached')
+    this.#events.restored()
+  }
+
+  #fail (reason: string): void {
+    this.#probedAt = null
+    if (!this.#alive) return
+    this.#alive = false
+    this.#log.warn({ reason }, 'other nodes can not be reached')
+  }
+
+  /** Begins anew: what is half open would stay so. */
+  #reconnect (): void {
+    const { subscriber } = this.#clients
+    if (!subscriber.isCluster) subscriber.disconnect(true)
+    else if (isReady(subscriber)) this.#subscribe()
+  }
+}

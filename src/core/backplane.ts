@@ -1,0 +1,76 @@
+/**
+ * What makes several processes one server: the seam to whatever lies between them.
+ *
+ * It knows which members a place has on other nodes (its *directory*), carries packets from node to node, and tells
+ * when a node has gone. A *place* is a room or a user's personal room, by a name that is unique over both kinds.
+ *
+ * The directory is where nodes meet, not the truth: each node is the authority on its own members, and tells those
+ * who have read about them of every change. See `Cluster`.
+ */
+export interface Backplane {
+  /** This node: unique in the cluster and for all time, so that a process that starts again is another node. */
+  readonly node: string
+  /** False while other nodes can't be reached: what is posted then is lost. */
+  readonly connected: boolean
+
+  /** Begins to tell `listener` of what comes. Resolves when it is connected, or has begun to try. */
+  start (listener: BackplaneListener): Promise<void>
+
+  /** Writes members of this node into the directory, over what stood there. */
+  enter (place: string, members: readonly MemberRecord[]): void
+
+  /** Takes a member of this node out of the directory. `last`: the node has no other in that place. */
+  leave (place: string, id: string, last: boolean): void
+
+  /**
+   * The members that other nodes have in a place. It is read after what this node has written before, so of two nodes
+   * that write and then read, at least one sees the other.
+   *
+   * @returns undefined, at once or later, where it can't be found out now
+   */
+  read (place: string): MemberRecord[] | undefined | Promise<MemberRecord[] | undefined>
+
+  /**
+   * Hands a packet to another node: at most once, in the order of the calls, never back to this node.
+   *
+   * @returns false where it is lost already
+   */
+  post (node: string, packet: Buffer): boolean
+
+  /** Says goodbye: other nodes learn that this one has gone. */
+  stop (): Promise<void>
+}
+
+/** A member as the directory holds it: its id, and what its node says of it, which only the core reads. */
+export interface MemberRecord {
+  readonly id: string
+  readonly record: string
+}
+
+/** What a backplane tells, and asks, the node that it serves. */
+export interface BackplaneListener {
+  /** A packet that another node posted to this one. */
+  received (from: string, packet: Buffer): void
+  /** A message that a backend emitted, as it was published. */
+  emitted (payload: Buffer): void
+  /** A node has gone, with all its members. */
+  gone (node: string): void
+  /** Something may have been lost, or forgotten: all that this node knows and has told is to be compared again. */
+  restored (): void
+  /** The members that this node has in a place now. */
+  members (place: string): MemberRecord[]
+  /** The other nodes that this one has heard of. */
+  nodes (): Iterable<string>
+}
+
+/** Joins the parts of a peer's id. */
+const SEPARATOR = '-'
+
+export function peerId (node: string, unique: string): string {
+  return `${node}${SEPARATOR}${unique}`
+}
+
+/** The node on which a peer is, by its id. */
+export function nodeOf (id: string): string {
+  return id.slice(0, id.indexOf(SEPARATOR))
+}

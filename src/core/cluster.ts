@@ -1,0 +1,359 @@
+import { nodeOf, type Backplane, type BackplaneListener, type MemberRecord } from './backplane.js'
+import { digestOf } from './digest.js'
+import { decodePacket, encodeEntry, encodePacket, type Entry } from './envelope.js'
+import { frameOf } from './frame.js'
+import type { Hub } from './hub.js'
+import type { Peer } from './peer.js'
+import { decodeRecord, RemoteNode, RemotePeer } from './remote.js'
+import type { Room } from './rooms.js'
+
+/** Rooms that are compared at once with what other nodes hold. */
+const RESYNC_BATCH = 200
+
+/**
+ * Keeps what this node knows of the others, and they of it.
+ *
+ * For each room in which this node has members it holds a replica of the members elsewhere; so routing, snapshots and
+ * presence need no question to anybody. Who enters a room that is new to its node writes itself into the directory,
+ * then reads who is there, then greets their nodes with what it has read; a node that finds itself read wrongly answers
+ * with what is right. From then on each tells the other of every change. So the owner of a peer is the only authority
+ * on it, and a change that was missed is found by comparing digests.
+ */
+export class Cluster implements BackplaneListener {
+  readonly #hub: Hub
+  readonly #backplane: Backplane
+  readonly #nodes = new Map<string, RemoteNode>()
+  #outgoing = new Map<RemoteNode, Buffer[]>()
+  #resync: Promise<void> | null = null
+  #resyncAgain = false
+
+  constructor (hub: Hub, backplane: Backplane) {
+    this.#hub = hub
+    this.#backplane = backplane
+  }
+
+  get node (): string {
+    return this.#backplane.node
+  }
+
+  // What happens here ---------------------------------------------------------------------------------------------
+
+  /**
+   * Tells other nodes that a peer is about to enter rooms, and learns who is there.
+   *
+   * @returns resolves when all is known; undefined: it is already. Then `settle` is to be called.
+   */
+  announce (peer: Peer, rooms: readonly Room[]): Promise<void> | undefined {
+    const loads: Array<Promise<void>> = []
+    for (const room of rooms) {
+      (room.pending ??= new Set()).add(peer)
+      this.#backplane.enter(room.place, [peer])
+    }
+    this.#tell(rooms, places => ({ kind: 'enter', places, member: { id: peer.id, record: peer.record } }))
+    for (const room of rooms) {
+      const load = this.#load(room)
+      if (load !== undefined) loads.push(load)
+    }
+    return loads.length === 0 ? undefined : Promise.all(loads).then(() => {})
+  }
+
+  /** The peer that was announced has entered its rooms, or never will. */
+  settle (peer: Peer, rooms: readonly Room[]): void {
+    for (const room of rooms) {
+      room.pending?.delete(peer)
+      if (room.pending?.size === 0) room.pending = null
+      if (peer.rooms.has(room)) continue
+      this.leaving(peer, room)
+      this.#hub.rooms.release(room)
+    }
+  }
+
+  /** A peer is about to leave a room, or is not to enter it. */
+  leaving (peer: Peer, room: Room): void {
+    this.#backplane.leave(room.place, peer.id, isLast(peer, room))
+    this.#tell([room], places => ({ kind: 'exit', places, id: peer.id }))
+  }
+
+  /** A peer is about to leave all its rooms. */
+  departing (peer: Peer): void {
+    const rooms = [...peer.rooms.keys()]
+    for (const room of rooms) this.#backplane.leave(room.place, peer.id, isLast(peer, room))
+    this.#tell(rooms, () => ({ kind: 'exit', places: null, id: peer.id }))
+  }
+
+  /** A peer has published what all may see. */
+  published (peer: Peer): void {
+    for (const room of peer.rooms.keys()) this.#backplane.enter(room.place, [peer])
+  }
+
+  /** Sends an entry to other nodes. Those that can't be reached don't get it. */
+  send (nodes: readonly RemoteNode[], entry: Entry): void {
+    if (nodes.length > 0) this.#queue(nodes, encodeEntry(entry))
+  }
+
+  /** Says the same to all nodes with members in some rooms, to each with those of its rooms that concern it. */
+  #tell (rooms: readonly Room[], entry: (places: string[]) => Entry): void {
+    const concerned = new Map<RemoteNode, string[]>()
+    for (const room of rooms) {
+      for (const node of room.nodes?.keys() ?? []) {
+        const places = concerned.get(node)
+        if (places === undefined) concerned.set(node, [room.place])
+        else places.push(room.place)
+      }
+    }
+    for (const [node, places] of concerned) this.send([node], entry(places))
+  }
+
+  /** What is for one node in one turn of the event loop goes in one packet. */
+  #queue (nodes: readonly RemoteNode[], entry: Buffer): void {
+    if (this.#outgoing.size === 0) setImmediate(() => { this.flush() })
+    for (const node of nodes) {
+      const entries = this.#outgoing.get(node)
+      if (entries === undefined) this.#outgoing.set(node, [entry])
+      else entries.push(entry)
+    }
+  }
+
+  /** Posts what waits. */
+  flush (): void {
+    const outgoing = this.#outgoing
+    this.#outgoing = new Map()
+    for (const [node, entries] of outgoing) {
+      const { stats } = this.#hub
+      if (this.#backplane.post(node.id, encodePacket(entries))) stats.cluster.sent += entries.length
+      else stats.cluster.lost += entries.length
+    }
+  }
+
+  // What is there -------------------------------------------------------------------------------------------------
+
+  #load (room: Room): Promise<void> | undefined {
+    if (room.loaded) return undefined
+    if (room.loading !== null) return room.loading
+    const found = this.#backplane.read(room.place)
+    if (!(found instanceof Promise)) {
+      this.#take(room, found)
+      return undefined
+    }
+    room.loading = found.then(members => {
+      room.loading = null
+      this.#take(room, members)
+    })
+    return room.loading
+  }
+
+  /** Takes up what was read of a room, and greets the nodes that have members there. */
+  #take (room: Room, found: MemberRecord[] | undefined): void {
+    // Undefined: this node is cut off. What it misses is found when the backplane is back.
+    if (found === undefined || !room.wanted) return
+    room.loaded = true
+    for (const member of found) this.#apply(this.#node(nodeOf(member.id)), room, member)
+    for (const node of room.nodes?.keys() ?? []) {
+      this.send([node], { kind: 'list', place: room.place, members: this.#own(room), yours: digestOf(this.#of(node, room)) })
+    }
+  }
+
+  members (place: string): MemberRecord[] {
+    const room = this.#hub.rooms.at(place)
+    return room === undefined ? [] : this.#own(room)
+  }
+
+  * nodes (): Generator<string> {
+    yield * this.#nodes.keys()
+  }
+
+  #own (room: Room): MemberRecord[] {
+    return Array.from(room.own(), ({ id, record }) => ({ id, record }))
+  }
+
+  #of (node: RemoteNode, room: Room): RemotePeer[] {
+    return room.remotes?.filter(remote => remote.node === node) ?? []
+  }
+
+  #node (id: string): RemoteNode {
+    let node = this.#nodes.get(id)
+    if (node === undefined) {
+      node = new RemoteNode(id)
+      this.#nodes.set(id, node)
+    }
+    return node
+  }
+
+  /** Takes up what is said of a member of another node, in one room. */
+  #apply (node: RemoteNode, room: Room, member: MemberRecord): void {
+    const { rooms, presence } = this.#hub
+    const remote = this.#update(node, member) ?? this.#meet(node, member)
+    if (remote === undefined) return
+    if (!remote.rooms.has(room)) presence.remoteEnter(remote, room)
+    // Whoever is known at all is known as one of its user's.
+    const personal = rooms.obtain(true, remote.user)
+    if (!remote.rooms.has(personal)) presence.remoteEnter(remote, personal)
+  }
+
+  #meet (node: RemoteNode, { id, record }: MemberRecord): RemotePeer | undefined {
+    const known = decodeRecord(id, record)
+    if (known === undefined) {
+      this.#ignore('record')
+      return undefined
+    }
+    const remote = new RemotePeer(id, node, known)
+    node.peers.set(id, remote)
+    this.#hub.rooms.remotes.set(id, remote)
+    return remote
+  }
+
+  /** @returns the member, if it is known, with the newer of two records */
+  #update (node: RemoteNode, { id, record }: MemberRecord, tell = true): RemotePeer | undefined {
+    const remote = node.peers.get(id)
+    if (remote === undefined) return undefined
+    const update = decodeRecord(id, record)
+    if (update !== undefined && update.version > remote.version) {
+      remote.update(update)
+      if (tell) this.#hub.presence.remoteChange(remote)
+    }
+    return remote
+  }
+
+  // What others say -----------------------------------------------------------------------------------------------
+
+  received (from: string, packet: Buffer): void {
+    const entries = decodePacket(packet)
+    if (entries === undefined) return this.#ignore('packet')
+    this.#hub.stats.cluster.received += entries.length
+    const node = this.#node(from)
+    for (const entry of entries) this.#handle(node, entry)
+  }
+
+  #handle (node: RemoteNode, entry: Entry): void {
+    switch (entry.kind) {
+      case 'enter': return this.#onEnter(node, entry)
+      case 'exit': return this.#onExit(node, entry)
+      case 'list': return this.#onList(node, entry)
+      case 'check': return this.#onCheck(node, entry)
+      case 'ask': return this.#sendList(node, entry.place)
+      case 'route': return this.#onRoute(node, entry)
+      case 'publish': return this.#onPublish(node, entry)
+    }
+  }
+
+  #onEnter (node: RemoteNode, { places, member }: Extract<Entry, { kind: 'enter' }>): void {
+    for (const place of places) {
+      const room = this.#hub.rooms.at(place)
+      if (room !== undefined) this.#apply(node, room, member)
+    }
+  }
+
+  #onExit (node: RemoteNode, { places, id }: Extract<Entry, { kind: 'exit' }>): void {
+    const { rooms, presence } = this.#hub
+    const remote = node.peers.get(id)
+    if (remote === undefined) return
+    if (places === null) return presence.remoteDepart(remote)
+    for (const place of places) {
+      const room = rooms.at(place)
+      if (room !== undefined) presence.remoteLeave(remote, room)
+    }
+  }
+
+  #onList (node: RemoteNode, { place, members, yours }: Extract<Entry, { kind: 'list' }>): void {
+    const room = this.#hub.rooms.at(place)
+    if (room !== undefined) {
+      const ids = new Set(members.map(member => member.id))
+      for (const member of members) this.#apply(node, room, member)
+      for (const remote of this.#of(node, room)) {
+        if (!ids.has(remote.id)) this.#hub.presence.remoteLeave(remote, room)
+      }
+    }
+    if (yours !== undefined && yours !== digestOf(room?.own() ?? [])) this.#sendList(node, place)
+  }
+
+  #onCheck (node: RemoteNode, { place, mine, yours }: Extract<Entry, { kind: 'check' }>): void {
+    const room = this.#hub.rooms.at(place)
+    if (yours !== digestOf(room?.own() ?? [])) this.#sendList(node, place)
+    if (room !== undefined && mine !== digestOf(this.#of(node, room))) this.send([node], { kind: 'ask', place })
+  }
+
+  #sendList (node: RemoteNode, place: string): void {
+    this.send([node], { kind: 'list', place, members: this.members(place) })
+  }
+
+  /** Who of this node gets it is decided here: this node knows best who is in its rooms. */
+  #onRoute (node: RemoteNode, { from, to, payload }: Extract<Entry, { kind: 'route' }>): void {
+    const sender = node.peers.get(from)
+    if (sender === undefined) return this.#hub.stats.drop('unknown_sender')
+    const { peers } = this.#hub.router.route(sender, to)
+    this.#hub.deliver(peers, frameOf(payload))
+  }
+
+  #onPublish (node: RemoteNode, { member, payload }: Extract<Entry, { kind: 'publish' }>): void {
+    const sender = this.#update(node, member, false)
+    if (sender === undefined) return this.#hub.stats.drop('unknown_sender')
+    const { peers } = this.#hub.router.route(sender, null)
+    this.#hub.deliver(peers, frameOf(payload))
+  }
+
+  emitted (payload: Buffer): void {
+    this.#hub.emission.receive(payload)
+  }
+
+  gone (id: string): void {
+    const node = this.#nodes.get(id)
+    if (node === undefined) return
+    this.#hub.log.info({ node: id, peers: node.peers.size }, 'node gone')
+    this.#nodes.delete(id)
+    this.#outgoing.delete(node)
+    for (const remote of [...node.peers.values()]) this.#hub.presence.remoteDepart(remote)
+  }
+
+  #ignore (what: 'packet' | 'record'): void {
+    this.#hub.stats.cluster.ignored++
+    this.#hub.log.debug({ what }, 'ignored what another node said')
+  }
+
+  // After a break -------------------------------------------------------------------------------------------------
+
+  restored (): void {
+    if (this.#resync !== null) {
+      this.#resyncAgain = true
+      return
+    }
+    this.#resync = this.#resynchronise().catch((error: unknown) => {
+      this.#hub.log.error({ err: error }, 'resynchronisation failed')
+    }).finally(() => {
+      this.#resync = null
+      if (!this.#resyncAgain) return
+      this.#resyncAgain = false
+      this.restored()
+    })
+  }
+
+  /** Writes all members of this node into the directory anew, and compares all its rooms with other nodes. */
+  async #resynchronise (): Promise<void> {
+    const rooms = [...this.#hub.rooms].filter(room => room.wanted)
+    this.#hub.stats.cluster.resyncs++
+    this.#hub.log.info({ rooms: rooms.length }, 'resynchronising')
+    for (let i = 0; i < rooms.length; i += RESYNC_BATCH) {
+      await Promise.all(rooms.slice(i, i + RESYNC_BATCH).map(async room => await this.#compare(room)))
+    }
+  }
+
+  async #compare (room: Room): Promise<void> {
+    this.#backplane.enter(room.place, [...room.own()])
+    const found = await this.#backplane.read(room.place)
+    if (found === undefined || !room.wanted) return
+    room.loaded = true
+    // Only who is new: who is missing may be about to write itself in again. Its own node will say.
+    for (const member of found) this.#apply(this.#node(nodeOf(member.id)), room, member)
+    for (const node of room.nodes?.keys() ?? []) {
+      const mine = digestOf(room.own())
+      this.send([node], { kind: 'check', place: room.place, mine, yours: digestOf(this.#of(node, room)) })
+    }
+  }
+}
+
+/** Whether a room has no other peer of this node. */
+function isLast (peer: Peer, room: Room): boolean {
+  for (const other of room.own()) {
+    if (other !== peer) return false
+  }
+  return true
+}

@@ -1,0 +1,82 @@
+import { encode, type Frame } from './frame.js'
+import { isObject, type Json, type JsonObject } from './json.js'
+import type { Room } from './rooms.js'
+
+/** Another node of the cluster, as far as it concerns this one. */
+export class RemoteNode {
+  /** Its peers that share a room with peers of this node, by id. */
+  readonly peers = new Map<string, RemotePeer>()
+  /** The last walk over rooms that met this node: see `Rooms`. */
+  mark = 0
+
+  constructor (readonly id: string) {}
+}
+
+/** What a node tells others of one of its peers. */
+export interface PublicRecord {
+  /** Counts the peer's publications: of two records the one with the higher version is newer. */
+  readonly version: number
+  /** The peer object of presence. */
+  readonly data: JsonObject
+}
+
+export function encodeRecord ({ version, data }: PublicRecord): string {
+  return JSON.stringify({ version, data })
+}
+
+/** @returns undefined for what is no record of this peer */
+export function decodeRecord (id: string, text: string): PublicRecord | undefined {
+  let record: Json
+  try {
+    record = JSON.parse(text) as Json
+  } catch {
+    return undefined
+  }
+  if (!isObject(record)) return undefined
+  const { version, data } = record
+  if (typeof version !== 'number' || !isObject(data)) return undefined
+  if (data['id'] !== id || typeof data['user'] !== 'string') return undefined
+  return { version, data }
+}
+
+/** A peer of another node. It is in the rooms in which this node has peers, and in the personal one of its user. */
+export class RemotePeer {
+  readonly user: string
+  /** `user|id` */
+  readonly address: string
+  /** Its rooms, each with its place among the room's remote members. */
+  readonly rooms = new Map<Room, number>()
+  /** The last walk over rooms that met this peer: see `Rooms`. */
+  mark = 0
+  #record: PublicRecord
+  #online: Frame | null = null
+
+  constructor (readonly id: string, readonly node: RemoteNode, record: PublicRecord) {
+    this.user = record.data['user'] as string
+    this.address = `${this.user}|${id}`
+    this.#record = record
+  }
+
+  get version (): number {
+    return this.#record.version
+  }
+
+  update (record: PublicRecord): void {
+    this.#record = record
+    this.#online = null
+  }
+
+  /** The presence frame that tells of this peer; encoded once between two publications. */
+  get onlineFrame (): Frame {
+    this.#online ??= encode(presenceOf(this.address, this.#record.data), true)
+    return this.#online
+  }
+
+  offlineFrame (): Frame {
+    return encode(presenceOf(this.address, { ...this.#record.data, online: false }))
+  }
+}
+
+export function presenceOf (address: string, data: JsonObject): object {
+  return { type: 'presence', from: address, data }
+}

@@ -1,0 +1,69 @@
+import type { SessionStore } from './auth.js'
+import type { Logger } from './logger.js'
+
+/** How often a session is renewed before it runs out. */
+const RENEWALS = 3
+
+export interface SessionKeeperOptions {
+  readonly store: SessionStore
+  /** The tokens on which live connections rest. */
+  readonly tokens: () => string[]
+  /** Ends the connections that rest on a token. */
+  readonly revoke: (token: string) => void
+  /** Seconds between two looks at whether the sessions are still there. */
+  readonly interval: number
+  /** Seconds that a session lives on; 0 or less leaves its expiry alone. */
+  readonly ttl: number
+  readonly log: Logger
+  /** A monotonic clock, in milliseconds. */
+  readonly now: () => number
+}
+
+/** Ends connections whose session has gone, so that a logout is one; renews those that are in use. */
+export class SessionKeeper {
+  readonly #options: SessionKeeperOptions
+  #renewed: number
+  #timer: NodeJS.Timeout | null = null
+  #running = false
+
+  constructor (options: SessionKeeperOptions) {
+    this.#options = options
+    this.#renewed = options.now()
+  }
+
+  start (): void {
+    const { interval, ttl } = this.#options
+    const seconds = ttl > 0 ? Math.min(interval, ttl / RENEWALS) : interval
+    if (!Number.isFinite(seconds)) return
+    this.#timer = setInterval(() => { this.check() }, seconds * 1000)
+    this.#timer.unref()
+  }
+
+  stop (): void {
+    if (this.#timer !== null) clearInterval(this.#timer)
+  }
+
+  /** Looks once. While the store can't be reached, nobody is sent away. */
+  async check (): Promise<void> {
+    if (this.#running) return
+    this.#running = true
+    const { revoke, log } = this.#options
+    try {
+      for (const token of await this.#gone()) revoke(token)
+    } catch (error) {
+      log.debug({ err: error }, 'sessions not checked')
+    } finally {
+      this.#running = false
+    }
+  }
+
+  async #gone (): Promise<string[]> {
+    const { store, tokens, ttl, now } = this.#options
+    const live = tokens()
+    if (live.length === 0) return []
+    if (ttl <= 0 || now() - this.#renewed < ttl * 1000 / RENEWALS) return await store.missing(live)
+    const gone = await store.renew(live, ttl)
+    this.#renewed = now()
+    return gone
+  }
+}
