@@ -66,7 +66,7 @@ export const schema = Type.Object({
 
   SYMPLE_REDIS_PREFIX: Type.String({ default: 'symple', minLength: 1, description: 'First part of all keys and channels in Redis.' }),
   SYMPLE_REDIS_REQUIRED: Flag(true, 'Not ready while Redis can not be reached.'),
-  SYMPLE_NODE_TTL: Type.Number({ default: 10, minimum: 1, description: 'Seconds without a sign of life after which other nodes count a node as gone.' }),
+  SYMPLE_NODE_TTL: Type.Number({ default: 10, minimum: 1, maximum: MAX_SECONDS, description: 'Seconds without a sign of life after which other nodes count a node as gone.' }),
 
   SYMPLE_SSL_ENABLED: Flag(false, 'Serve over TLS.'),
   SYMPLE_SSL_KEY: text('File with the private key, PEM.'),

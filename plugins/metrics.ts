@@ -51,11 +51,28 @@ export default fp(async (fastify) => {
   counters('symple_limits_exceeded_total', 'Times that a limit was exceeded, by limit.', 'limit', () => Object.entries(stats.limits))
   counters('symple_connections_closed_total', 'WebSocket connections that ended, by close code.', 'code', () => stats.closes)
 
-  registry.registerMetric(exported('symple_message_recipients', 'Recipients of a routed message.', stats.fanout))
+  const { backplane } = fastify
+  gauge('symple_backplane_connected', '1 while other nodes can be reached, else 0.', () => backplane.connected ? 1 : 0)
+  gauge('symple_backplane_probe_seconds', 'Time that the last publication to itself took.', () => backplane.counts.probeSeconds)
+  gauge('symple_remote_peers', 'Peers of other nodes that share a room with peers of this one.', () => symple.gauges.remotes)
+  counter('symple_backplane_published_total', 'Packets published to other nodes.', () => backplane.counts.published)
+  counter('symple_backplane_received_total', 'Packets received from other nodes.', () => backplane.counts.received)
+  counter('symple_backplane_gaps_total', 'Times that packets of another node were missing.', () => backplane.counts.gaps)
+  counter('symple_backplane_probes_lost_total', 'Publications to itself that did not come back.', () => backplane.counts.probesLost)
+  counter('symple_backplane_sweeps_total', 'Dead nodes after which this node cleared up.', () => backplane.counts.sweeps)
+  counters('symple_cluster_entries_total', 'What was said between nodes, by what became of it: messages, and changes of who is where.', 'outcome', () => {
+    const { sent, lost, received, ignored } = stats.cluster
+    return Object.entries({ sent, lost, received, ignored })
+  })
+  counter('symple_cluster_resyncs_total', 'Times that all rooms were compared with other nodes.', () => stats.cluster.resyncs)
+  counter('symple_emissions_total', 'Messages that backends emitted.', () => stats.emissions.received)
+  counter('symple_emissions_malformed_total', 'Messages of backends that made no sense.', () => stats.emissions.malformed)
+
+  registry.registerMetric(exported('symple_message_recipients', 'Recipients of a routed message on this node.', stats.fanout))
   registry.registerMetric(exported('symple_message_handling_seconds', 'Time from reading a message to having queued it for all recipients.', stats.routing))
 
   fastify.decorate('metrics', registry)
-}, { name: 'symple-metrics', fastify: '5.x', dependencies: ['symple-service'] })
+}, { name: 'symple-metrics', fastify: '5.x', dependencies: ['symple-redis', 'symple-service'] })
 
 /** prom-client's own histogram costs a look-up by label for each message: ours has counted already. */
 function exported (name: string, help: string, histogram: Histogram): Metric {

@@ -1,7 +1,8 @@
-import type { Duplex } from 'node:stream'
+import { Server } from 'node:http'
 import { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import websocket, { type WebSocket } from '@fastify/websocket'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Session } from '../src/core/session.js'
 import type { Symple } from '../src/core/symple.js'
@@ -35,9 +36,15 @@ export default fp(async (fastify) => {
 
 async function registerWebSocket (fastify: FastifyInstance): Promise<void> {
   const { limits, compression } = fastify.config
-  const upgrades = trackUpgrades(fastify)
+  const { gate, upgraded } = guardUpgrades(fastify)
+  // The library would upgrade on any route, if only to close at once.
+  fastify.addHook('onRoute', route => {
+    if (route.websocket === true || route.wsHandler !== undefined) return
+    route.onRequest = [refuseUpgrade, ...[route.onRequest ?? []].flat()]
+  })
   await fastify.register(websocket, {
     options: {
+      server: gate,
       // 0 means no limit to the library too.
       maxPayload: limits.maxMessageSize * SLACK,
       perMessageDeflate: compression,
@@ -50,40 +57,63 @@ async function registerWebSocket (fastify: FastifyInstance): Promise<void> {
       ws.terminate()
     }
   })
-  fastify.websocketServer.on('connection', (_ws, request) => { upgrades.delete(request.socket) })
+  fastify.websocketServer.on('connection', (_ws, request) => { upgraded(request.socket) })
+}
+
+async function refuseUpgrade (request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+  if (!request.ws) return
+  reply.callNotFound()
+  return reply
 }
 
 /**
+ * Makes the gate through which upgrades come to the library.
+ *
  * Sockets that asked for an upgrade belong to nobody until they get it: Node has let go of them, and whatever answers
  * them otherwise leaves them open. So they are kept here, to be destroyed when they have been answered.
  */
-function trackUpgrades (fastify: FastifyInstance): Set<Duplex> {
+function guardUpgrades (fastify: FastifyInstance): { gate: Server, upgraded (socket: Duplex): void } {
+  const gate = new Server()
   const upgrades = new Set<Duplex>()
+  let closing = false
 
-  fastify.server.prependListener('upgrade', (_request, socket: Duplex) => {
+  function forget (this: Duplex): void {
+    upgrades.delete(this)
+    this.off('close', forget)
+  }
+
+  fastify.server.on('upgrade', (request, socket: Duplex, head) => {
+    // Fastify would answer these without hooks, and so without an end.
+    if (closing) return turnAway(socket, '503 Service Unavailable')
+    if (!isDecodable(request.url!)) return turnAway(socket, '400 Bad Request')
     upgrades.add(socket)
-    socket.once('close', () => { upgrades.delete(socket) })
+    socket.on('close', forget)
+    gate.emit('upgrade', request, socket, head)
   })
 
   fastify.addHook('onResponse', async request => {
     const { socket } = request.raw
     if (upgrades.has(socket)) socket.destroy()
   })
-
-  // From here on Fastify answers without hooks; so upgrades must not reach it.
-  fastify.addHook('preClose', async () => {
-    fastify.server.removeAllListeners('upgrade')
-    fastify.server.on('upgrade', (_request, socket: Duplex) => {
-      socket.on('error', () => {})
-      socket.end('HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n', () => {
-        socket.destroy()
-      })
-    })
-  })
+  fastify.addHook('preClose', async () => { closing = true })
   fastify.addHook('onClose', async () => {
     for (const socket of upgrades) socket.destroy()
   })
-  return upgrades
+  return { gate, upgraded: socket => { forget.call(socket) } }
+}
+
+function turnAway (socket: Duplex, status: string): void {
+  socket.on('error', () => {})
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () => { socket.destroy() })
+}
+
+function isDecodable (url: string): boolean {
+  try {
+    decodeURI(url)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** Listeners are shared, and know their session by a property: an idle peer holds no closures. */

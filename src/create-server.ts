@@ -28,7 +28,9 @@ export async function createServer (overrides: ConfigOptions = {}): Promise<Fast
     // Connections are logged, requests are not: most are probes.
     logController: new LogController({ disableRequestLogging: true }),
     // Probes are answered to the end.
-    return503OnClosing: false
+    return503OnClosing: false,
+    // Who is still in the middle of a request when all peers are gone is not waited for.
+    forceCloseConnections: true
   }
   const server = Fastify(config.tls === undefined ? options : { ...options, https: config.tls } as FastifyServerOptions)
   await server.register(app, { config })

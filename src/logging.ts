@@ -3,7 +3,9 @@ import type { LoggerOptions } from 'pino'
 
 /** Where a token could stand in what is logged. */
 const SECRETS = [
-  'token', '*.token', 'req.headers.authorization', 'req.headers.cookie', 'req.headers["sec-websocket-protocol"]'
+  'token', '*.token', 'req.headers.authorization', 'req.headers.cookie', 'req.headers["sec-websocket-protocol"]',
+  // What Node could not parse as HTTP, byte for byte.
+  'err.rawPacket'
 ]
 
 /**

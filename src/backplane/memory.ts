@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { Backplane, BackplaneListener, MemberRecord } from '../core/backplane.js'
+import type { Backplane, BackplaneCounts, BackplaneListener, MemberRecord } from '../core/backplane.js'
 
 /**
  * What lies between the nodes of one process. A server on its own is the only node of a network of its own; a test
@@ -11,6 +11,10 @@ export class MemoryNetwork {
   /** Those that can be reached. */
   get nodes (): Iterable<MemoryBackplane> {
     return [...this.#nodes.values()].filter(node => node.connected)
+  }
+
+  get size (): number {
+    return this.#nodes.size
   }
 
   reach (id: string): MemoryBackplane | undefined {
@@ -32,6 +36,7 @@ export class MemoryNetwork {
 /** A backplane without anything between the nodes: it asks them for their members, and hands packets over. */
 export class MemoryBackplane implements Backplane {
   readonly node: string
+  readonly counts: BackplaneCounts = { published: 0, received: 0, gaps: 0, probesLost: 0, probeSeconds: 0, sweeps: 0 }
   readonly #network: MemoryNetwork
   #listener: BackplaneListener | null = null
   #connected = false
@@ -43,6 +48,10 @@ export class MemoryBackplane implements Backplane {
 
   get connected (): boolean {
     return this.#connected
+  }
+
+  get alone (): boolean {
+    return this.#network.size <= 1
   }
 
   get listener (): BackplaneListener | null {
@@ -72,8 +81,15 @@ export class MemoryBackplane implements Backplane {
   post (node: string, packet: Buffer): boolean {
     if (!this.#connected || this.#network.reach(node) === undefined) return false
     // Not at once: nothing is handled in the middle of something else.
-    setImmediate(() => { this.#network.reach(node)?.listener?.received(this.node, packet) })
+    this.counts.published++
+    setImmediate(() => { this.#network.reach(node)?.receive(this.node, packet) })
     return true
+  }
+
+  /** Called by other nodes. */
+  receive (from: string, packet: Buffer): void {
+    this.counts.received++
+    this.#listener?.received(from, packet)
   }
 
   async stop (): Promise<void> {

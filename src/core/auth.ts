@@ -25,8 +25,8 @@ export interface Grant {
  */
 export type Authenticator = (auth: Auth, client: Client) => Grant | Promise<Grant>
 
-/** Takes every client at its word. */
-export const anonymous: Authenticator = ({ user, name, rooms }) => ({ user, name, rooms, fixed: {} })
+/** Takes every client at its word. The name that it gives is its own: it may give another one later. */
+export const anonymous: Authenticator = ({ user, rooms }) => ({ user, name: undefined, rooms, fixed: {} })
 
 /** Where sessions are kept. All methods reject where that can't be reached, or does not answer in time. */
 export interface SessionStore {
@@ -76,7 +76,7 @@ function grantOf (text: string, limits: Limits): Grant {
   if (!Array.isArray(rooms) || !rooms.every(room => isAddressable(room, limits.maxNameLength))) {
     throw faulty('its rooms are no array of room names')
   }
-  if (new Set(rooms).size > limits.maxRoomsPerPeer) throw faulty('it has too many rooms')
+  if (new Set(rooms.filter(room => room !== user)).size > limits.maxRoomsPerPeer) throw faulty('it has too many rooms')
   if (!isObject(data)) throw faulty('its data are no object')
   if (serialisedSize(data) > limits.maxDataSize) throw faulty('its data are too large')
   const { type } = session

@@ -12,6 +12,9 @@ export interface Backplane {
   readonly node: string
   /** False while other nodes can't be reached: what is posted then is lost. */
   readonly connected: boolean
+  /** True while there is no other node, so that there is nothing to tell and nothing to ask. */
+  readonly alone: boolean
+  readonly counts: BackplaneCounts
 
   /** Begins to tell `listener` of what comes. Resolves when it is connected, or has begun to try. */
   start (listener: BackplaneListener): Promise<void>
@@ -39,6 +42,21 @@ export interface Backplane {
 
   /** Says goodbye: other nodes learn that this one has gone. */
   stop (): Promise<void>
+}
+
+/** What a backplane has counted since its start. */
+export interface BackplaneCounts {
+  /** Packets handed to other nodes, and got from them. */
+  published: number
+  received: number
+  /** Times that packets of another node were missing. */
+  gaps: number
+  /** Probes to itself that did not come back. */
+  probesLost: number
+  /** Seconds that the last probe took; 0 before the first. */
+  probeSeconds: number
+  /** Nodes after which this one cleared up. */
+  sweeps: number
 }
 
 /** A member as the directory holds it: its id, and what its node says of it, which only the core reads. */

@@ -36,6 +36,10 @@ export class Cluster implements BackplaneListener {
     return this.#backplane.node
   }
 
+  get alone (): boolean {
+    return this.#backplane.alone
+  }
+
   // What happens here ---------------------------------------------------------------------------------------------
 
   /**
@@ -70,12 +74,14 @@ export class Cluster implements BackplaneListener {
 
   /** A peer is about to leave a room, or is not to enter it. */
   leaving (peer: Peer, room: Room): void {
+    if (this.alone) return
     this.#backplane.leave(room.place, peer.id, isLast(peer, room))
     this.#tell([room], places => ({ kind: 'exit', places, id: peer.id }))
   }
 
   /** A peer is about to leave all its rooms. */
   departing (peer: Peer): void {
+    if (this.alone) return
     const rooms = [...peer.rooms.keys()]
     for (const room of rooms) this.#backplane.leave(room.place, peer.id, isLast(peer, room))
     this.#tell(rooms, () => ({ kind: 'exit', places: null, id: peer.id }))
@@ -83,6 +89,7 @@ export class Cluster implements BackplaneListener {
 
   /** A peer has published what all may see. */
   published (peer: Peer): void {
+    if (this.alone) return
     for (const room of peer.rooms.keys()) this.#backplane.enter(room.place, [peer])
   }
 

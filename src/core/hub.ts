@@ -94,7 +94,7 @@ export class Hub implements Environment {
 
   #cut (peer: Peer): void {
     this.stats.exceed('buffered')
-    this.log.child({ peer: peer.id }).warn({ limit: 'buffered', buffered: peer.connection.buffered }, 'slow consumer')
+    this.log.warn({ peer: peer.id, limit: 'buffered', buffered: peer.connection.buffered }, 'slow consumer')
     peer.connection.terminate()
   }
 }

@@ -4,10 +4,9 @@ export interface Logger {
   info (details: object, message: string): void
   warn (details: object, message: string): void
   error (details: object, message: string): void
-  child (bindings: Record<string, unknown>): Logger
 }
 
 const ignore = () => {}
 
 /** Says nothing. */
-export const silent: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignore, child: () => silent }
+export const silent: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignore }

@@ -18,8 +18,8 @@ export class Membership {
    */
   arrive (peer: Peer, names: ReadonlySet<string>, admitted: () => boolean): Promise<void> | undefined {
     const { rooms, presence } = this.#hub
-    const entered = [rooms.obtain(true, peer.user), ...Array.from(names, name => rooms.obtain(false, name))]
-    return this.#enter(peer, entered, () => {
+    const places = () => [rooms.obtain(true, peer.user), ...Array.from(names, name => rooms.obtain(false, name))]
+    return this.#enter(peer, places, () => {
       if (admitted()) presence.arrive(peer, names)
     })
   }
@@ -32,7 +32,7 @@ export class Membership {
    */
   join (peer: Peer, name: string, joined: () => void): Promise<void> | undefined {
     const { rooms, presence } = this.#hub
-    return this.#enter(peer, [rooms.obtain(false, name)], () => {
+    return this.#enter(peer, () => [rooms.obtain(false, name)], () => {
       if (rooms.peers.get(peer.id) === peer) presence.join(peer, name, joined)
     })
   }
@@ -55,8 +55,13 @@ export class Membership {
     this.#hub.presence.depart(peer)
   }
 
-  #enter (peer: Peer, rooms: readonly Room[], enter: () => void): Promise<void> | undefined {
+  #enter (peer: Peer, places: () => readonly Room[], enter: () => void): Promise<void> | undefined {
     const { cluster } = this.#hub
+    if (cluster.alone) {
+      enter()
+      return undefined
+    }
+    const rooms = places()
     const proceed = () => {
       enter()
       cluster.settle(peer, rooms)

@@ -5,7 +5,6 @@ import { encode } from './frame.js'
 import { createPeer, readAuth, roomsOf, welcome } from './handshake.js'
 import type { Hub } from './hub.js'
 import type { Json, JsonObject } from './json.js'
-import type { Logger } from './logger.js'
 import type { Peer } from './peer.js'
 import { decode, type Auth, type Inbound } from './protocol.js'
 import { RateLimiter } from './rate-limiter.js'
@@ -77,7 +76,7 @@ export class Session implements Timed {
 
   /** The connection broke the rules of WebSocket, or broke; its end follows. */
   failed (error: Error): void {
-    this.#log.debug({ err: error }, 'connection failed')
+    this.hub.log.debug(this.#told({ err: error }), 'connection failed')
   }
 
   /**
@@ -95,7 +94,7 @@ export class Session implements Timed {
     const closeCode = this.#closeCode ?? code
     this.hub.stats.close(closeCode)
     const duration = Math.round(this.hub.now() - this.#openedAt) / 1000
-    this.#log.info({ code: closeCode, duration, received: this.#received }, 'closed')
+    this.hub.log.info(this.#told({ code: closeCode, duration, received: this.#received }), 'closed')
   }
 
   /** Ends the session from this side: what is queued goes out, then the close. A client that ignores it is cut. */
@@ -129,7 +128,7 @@ export class Session implements Timed {
    * @param id of the frame that is the reason, where it has one
    */
   refuse (error: SympleError, id?: Json): void {
-    this.#log.info({ status: error.status, reason: error.message }, 'refused')
+    this.hub.log.info(this.#told({ status: error.status, reason: error.message }), 'refused')
     this.#write(error.toMessage(id))
     this.close(error.closeCode, error.message)
   }
@@ -137,7 +136,7 @@ export class Session implements Timed {
   /** Ends what rests on a grant that is no more. */
   revoke (error: SympleError): void {
     if (this.#peer === null) return
-    this.#log.info({ status: error.status, reason: error.message }, 'revoked')
+    this.hub.log.info(this.#told({ status: error.status, reason: error.message }), 'revoked')
     this.hub.send(this.#peer, error.toMessage())
     this.close(error.closeCode, error.message)
   }
@@ -163,7 +162,7 @@ export class Session implements Timed {
 
   #unresponsive (): void {
     this.hub.stats.exceed('ping')
-    this.#log.warn({ limit: 'ping' }, 'no pong')
+    this.hub.log.warn(this.#told({ limit: 'ping' }), 'no pong')
     this.connection.terminate()
   }
 
@@ -212,15 +211,15 @@ export class Session implements Timed {
     hub.stats.auths.ok++
     hub.send(peer, welcome(peer, rooms))
     hub.wheel.schedule(this, hub.limits.pingInterval * 1000)
-    this.#log.info({ user: peer.user, host: peer.host, rooms: rooms.size }, 'online')
+    this.hub.log.info(this.#told({ user: peer.user, host: peer.host, rooms: rooms.size }), 'online')
   }
 
   #reject (error: unknown, id: Json | undefined): void {
     if (this.#state === 'closing' || this.#state === 'closed') return
     const known = clientFault(error) ?? new SympleError(503, 'Authentication unavailable')
     if (known.limit !== undefined) this.hub.stats.exceed(known.limit)
-    if (known.status === 503) this.#log.error({ err: known.cause ?? error }, 'authentication failed')
-    else if (known.cause !== undefined) this.#log.warn({ err: known.cause }, 'authentication failed')
+    if (known.status === 503) this.hub.log.error(this.#told({ err: known.cause ?? error }), 'authentication failed')
+    else if (known.cause !== undefined) this.hub.log.warn(this.#told({ err: known.cause }), 'authentication failed')
     this.hub.stats.auths[outcomeOf(known.status)]++
     this.refuse(known, id)
   }
@@ -288,7 +287,7 @@ export class Session implements Timed {
     hub.stats.exceed('rate')
     if (verdict === 'complain') hub.send(this.#peer!, new SympleError(429, 'Rate limit exceeded').toMessage())
     if (verdict === 'close') {
-      this.#log.warn({ limit: 'rate' }, 'rate limit exceeded')
+      this.hub.log.warn(this.#told({ limit: 'rate' }), 'rate limit exceeded')
       this.close(CloseCode.rateLimited, 'Rate limit exceeded')
     }
     return false
@@ -298,12 +297,12 @@ export class Session implements Timed {
   #complain (error: unknown, id: Json | undefined): void {
     const known = clientFault(error)
     if (known === undefined) {
-      this.#log.error({ err: error }, 'message failed')
+      this.hub.log.error(this.#told({ err: error }), 'message failed')
       return
     }
     if (known.limit !== undefined) this.hub.stats.exceed(known.limit)
     this.hub.stats.drop(known.status === 413 ? 'too_large' : 'invalid')
-    this.#log.debug({ status: known.status, reason: known.message }, 'refused message')
+    this.hub.log.debug(this.#told({ status: known.status, reason: known.message }), 'refused message')
     if (this.#peer !== null) this.hub.send(this.#peer, known.toMessage(id))
     if (known.limit === 'message_size') this.close(known.closeCode, known.message)
   }
@@ -341,8 +340,9 @@ export class Session implements Timed {
     if (this.connection.open) this.connection.write(frame)
   }
 
-  get #log (): Logger {
-    return this.#peerId === null ? this.hub.log : this.hub.log.child({ peer: this.#peerId })
+  /** What is logged of this session, with whose it is. */
+  #told (details: object): object {
+    return this.#peerId === null ? details : { peer: this.#peerId, ...details }
   }
 }
 

@@ -32,6 +32,20 @@ export interface SympleOptions {
   newId?: () => string
 }
 
+/** What there is at a moment. */
+export interface Gauges {
+  connections: number
+  /** Those of the connections that are authenticated. */
+  peers: number
+  /** Peers of other nodes that share a room with peers of this one. */
+  remotes: number
+  users: number
+  /** Ordinary rooms. */
+  rooms: number
+  /** Bytes that wait for peers. */
+  unsent: number
+}
+
 /** The service: it knows the peers of this node, and carries their messages and presence. */
 export class Symple {
   readonly #hub: Hub
@@ -87,11 +101,18 @@ export class Symple {
   }
 
   /** What there is now. */
-  get gauges (): { connections: number, peers: number, users: number, rooms: number, unsent: number } {
+  get gauges (): Gauges {
     const { sessions, rooms } = this.#hub
     let unsent = 0
     for (const peer of rooms.peers.values()) unsent += peer.connection.buffered + (peer.pending?.size ?? 0)
-    return { connections: sessions.size, peers: rooms.peers.size, users: rooms.users, rooms: rooms.size, unsent }
+    return {
+      connections: sessions.size,
+      peers: rooms.peers.size,
+      remotes: rooms.remotes.size,
+      users: rooms.users,
+      rooms: rooms.size,
+      unsent
+    }
   }
 
   /**

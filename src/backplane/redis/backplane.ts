@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
-import type { Backplane, BackplaneListener, MemberRecord } from '../../core/backplane.js'
+import type { Backplane, BackplaneCounts, BackplaneListener, MemberRecord } from '../../core/backplane.js'
 import type { Logger } from '../../core/logger.js'
 import { Batch } from './batch.js'
 import { isReady, Names, type Clients } from './client.js'
@@ -21,6 +21,7 @@ export interface RedisBackplaneOptions {
 
 /** Redis between the nodes. */
 export class RedisBackplane implements Backplane {
+  readonly alone = false
   /** Short, since it is part of each peer's id; random, so that a process that starts again is another node. */
   readonly node = randomBytes(5).toString('hex')
   readonly #clients: Clients
@@ -58,8 +59,7 @@ export class RedisBackplane implements Backplane {
     return this.#inbox.alive && isReady(this.#clients.commands)
   }
 
-  /** What has been counted; see `InboxCounts`. */
-  get counts (): Inbox['counts'] & { sweeps: number } {
+  get counts (): BackplaneCounts {
     return { ...this.#inbox.counts, sweeps: this.#lease.sweeps }
   }
 

@@ -1,4 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
+import type { BackplaneCounts } from '../../core/backplane.js'
 import type { Logger } from '../../core/logger.js'
 import { isReady, type Clients, type Names } from './client.js'
 
@@ -16,14 +17,7 @@ export interface InboxEvents {
   restored (): void
 }
 
-export interface InboxCounts {
-  published: number
-  received: number
-  probesLost: number
-  gaps: number
-  /** Seconds that the last probe took; NaN before the first. */
-  probeSeconds: number
-}
+export type InboxCounts = Omit<BackplaneCounts, 'sweeps'>
 
 /**
  * The channel on which other nodes reach this one, and that on which backends reach all.
@@ -35,7 +29,7 @@ export interface InboxCounts {
  * A connection that is open proves nothing: what is quiet is probed by a publication to oneself.
  */
 export class Inbox {
-  readonly counts: InboxCounts = { published: 0, received: 0, probesLost: 0, gaps: 0, probeSeconds: NaN }
+  readonly counts: InboxCounts = { published: 0, received: 0, probesLost: 0, gaps: 0, probeSeconds: 0 }
   readonly #node: string
   readonly #clients: Clients
   readonly #names: Names
@@ -120,7 +114,7 @@ export class Inbox {
     header.write(this.#node, 6, 'latin1')
     const message = Buffer.concat([header, packet])
     const channel = this.#names.inbox(node)
-    this.counts.published++
+    if (kind === Kind.packet) this.counts.published++
     const published = commands.isCluster ? commands.spublish(channel, message) : commands.publish(channel, message)
     // What is lost shows as a gap, or as a probe that does not come.
     published.catch((error: unknown) => { this.#log.debug({ err: error }, 'publication failed') })

@@ -1,0 +1,99 @@
+#!/bin/sh
+# Packs the project, installs the tarball alone into a temporary folder, and checks that what users get works:
+# it can be imported, its program serves health checks and messages, and SIGTERM ends it with exit code 0.
+# Prints one line "ok ..." and exits 0, or says what failed and exits 1.
+set -eu
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+folder=$(mktemp -d)
+server=
+finish () {
+  status=$?
+  [ -z "$server" ] || kill -KILL "$server" 2>/dev/null || true
+  [ "$status" -eq 0 ] || { echo "smoke-package: failed" >&2; cat "$folder"/*.log >&2 2>/dev/null || true; }
+  rm -rf "$folder"
+}
+trap finish EXIT
+trap 'exit 1' HUP INT TERM
+
+(cd "$root" && npm pack --silent --pack-destination "$folder" > "$folder/pack.log")
+cd "$folder"
+tarball=$(ls ./*.tgz)
+echo '{ "private": true, "type": "module" }' > package.json
+npm install --no-audit --no-fund --loglevel=error "$tarball" > install.log 2>&1
+
+cat > import.js <<'JS'
+import symple from 'symple-server'
+import { createRequire } from 'node:module'
+
+if (typeof symple !== 'function') throw new Error('the package exports no plugin')
+const { version } = createRequire(import.meta.url)('symple-server/package.json')
+console.log(version)
+JS
+version=$(node import.js)
+
+for file in dist/src/app.d.ts PROTOCOL.md CHANGELOG.md README.md LICENSE .env.example; do
+  [ -f "node_modules/symple-server/$file" ] || { echo "smoke-package: $file is not in the package" >&2; exit 1; }
+done
+
+SYMPLE_HOST=127.0.0.1 SYMPLE_PORT=0 SYMPLE_DRAIN_SECONDS=0 PORT='' ./node_modules/.bin/symple-server > server.log 2>&1 &
+server=$!
+
+cat > talk.js <<'JS'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { setTimeout as wait } from 'node:timers/promises'
+
+// The WebSocket library comes with the server.
+const require = createRequire(new URL('node_modules/symple-server/package.json', import.meta.url))
+const { WebSocket } = createRequire(require.resolve('@fastify/websocket'))('ws')
+
+// Nothing here takes a minute: what is still waited for then will not come.
+setTimeout(() => { throw new Error('timed out') }, 60_000).unref()
+
+const pid = Number(process.argv[2])
+let port
+while (port === undefined) {
+  process.kill(pid, 0) // throws when it has ended
+  port = /Server listening at http:\/\/127\.0\.0\.1:(\d+)/.exec(readFileSync('server.log', 'utf8'))?.[1]
+  if (port === undefined) await wait(20)
+}
+
+const health = await fetch(`http://127.0.0.1:${port}/healthz`)
+if (!health.ok) throw new Error(`/healthz: ${health.status}`)
+
+const enter = async user => {
+  const ws = new WebSocket(`ws://127.0.0.1:${port}/`)
+  const frames = []
+  ws.on('message', data => { frames.push(JSON.parse(data)); ws.emit('frame') })
+  const find = async type => {
+    for (;;) {
+      const frame = frames.find(frame => frame.type === type)
+      if (frame !== undefined) return frame
+      await once(ws, 'frame')
+    }
+  }
+  await once(ws, 'open')
+  ws.send(JSON.stringify({ type: 'auth', user, rooms: ['lobby'] }))
+  await find('welcome')
+  return { ws, find }
+}
+
+const alice = await enter('alice')
+const bob = await enter('bob')
+alice.ws.send(JSON.stringify({ type: 'message', to: 'bob', data: 'hello' }))
+const { data, from } = await bob.find('message')
+if (data !== 'hello' || !from.startsWith('alice|')) throw new Error('the message did not arrive as it was sent')
+
+const closed = once(bob.ws, 'close')
+process.kill(pid, 'SIGTERM')
+const [code] = await closed
+if (code !== 1001) throw new Error(`closed with ${code}`)
+process.exit()
+JS
+node talk.js "$server"
+
+wait "$server" || { echo "smoke-package: SIGTERM ended the server with exit code $?" >&2; exit 1; }
+server=
+echo "ok symple-server $version: installs, imports, serves and stops"
