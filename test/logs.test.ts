@@ -1,0 +1,183 @@
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
+import t, { type Test } from 'tap'
+import { connect, eventually, open, TestClient } from './helper.js'
+import { runServer, startProcess, type LogLine, type Program } from './process.js'
+import { openRaw, upgradeRequest } from './raw.js'
+import { scrape } from './scrape.js'
+
+const SECRET = 'S3cr3tToken'
+const DEBUG = 20
+const INFO = 30
+
+/** Other shapes in which a text could stand in a log. */
+const SHAPES = [SECRET, Buffer.from(SECRET).toString('base64').slice(0, -4), [...Buffer.from(SECRET)].join(','), encodeURIComponent(SECRET)]
+
+/** The lines of connections, without those of the server's own start and end. */
+const connectionLines = (server: Program): LogLine[] =>
+  server.log.filter(({ msg }) => ['accepted', 'online', 'refused', 'closed'].includes(msg))
+
+async function freePort (t: Test): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  t.comment(`port ${port}`)
+  return port
+}
+
+t.test('one JSON line for each thing that happens to a connection', async t => {
+  const server = await startProcess(t)
+  const alice = await connect(t, server.url, { user: 'alice', rooms: ['a', 'b'] })
+  alice.send({ type: 'message', data: 'one' })
+  alice.send({ type: 'join', room: 'c' })
+  alice.send({ type: 'close' })
+  await alice.closed
+  await server.logged(({ msg }) => msg === 'closed', 'the end of the connection')
+
+  const lines = connectionLines(server)
+  t.strictSame(lines.map(({ msg }) => msg), ['accepted', 'online', 'closed'])
+  const [accepted, online, closed] = lines as [LogLine, LogLine, LogLine]
+  t.match(accepted, { level: INFO, time: Number, host: '127.0.0.1' })
+  t.match(online, { level: INFO, peer: alice.peer.id, user: 'alice', host: '127.0.0.1', rooms: 2 })
+  t.match(closed, { level: INFO, peer: alice.peer.id, code: 1000, duration: Number, received: 3 })
+  t.ok(closed['duration'] as number >= 0)
+})
+
+t.test('refusals have their reason, and the code with which they end', async t => {
+  const server = await startProcess(t, { SYMPLE_AUTH_TIMEOUT: '0.2', SYMPLE_ALLOWED_ORIGINS: 'https://good.example' })
+  const cases: Array<[first: string | null, status: number, code: number]> = [
+    ['no JSON', 400, 4400],
+    ['{"type":"auth","user":"a|b"}', 400, 4400],
+    ['{"type":"message"}', 401, 4401],
+    [null, 408, 4408]
+  ]
+  for (const [first, status, code] of cases) {
+    const before = connectionLines(server).length
+    const client = await open(t, server.url)
+    if (first !== null) client.send(first)
+    await client.closed
+    await server.until(() => connectionLines(server).length >= before + 3, 'the end of the connection')
+    const [, refused, closed] = connectionLines(server).slice(before)
+    t.match(refused, { level: INFO, msg: 'refused', status, reason: /.+/ })
+    t.match(closed, { level: INFO, msg: 'closed', code, duration: Number, received: 0 })
+  }
+  await t.rejects(new TestClient(server.url, { origin: 'https://evil.example' }).opened())
+  await server.logged(({ msg, status }) => msg === 'refused' && status === 403, 'the refusal')
+  t.strictSame(connectionLines(server).filter(({ peer }) => peer !== undefined), [], 'none of them is a peer')
+})
+
+t.test('neither tokens nor messages are logged, at any level', async t => {
+  const server = await startProcess(t, { LOG_LEVEL: 'trace' })
+  const headers = {
+    Authorization: `Bearer ${SECRET}`, Cookie: `session=${SECRET}`, 'Sec-WebSocket-Protocol': SECRET, 'X-Token': SECRET
+  }
+  const url = `${server.url}?token=${SECRET}&access_token=${SECRET}`
+  const wsHeaders = { Authorization: headers.Authorization, Cookie: headers.Cookie }
+  const alice = new TestClient(url, { headers: wsHeaders })
+  t.teardown(() => { alice.ws.terminate() })
+  await alice.authenticate({
+    user: 'alice', token: SECRET, rooms: ['lobby'], data: { token: SECRET, password: SECRET, nested: { token: SECRET } }
+  })
+  const bob = await connect(t, server.url, { user: 'bob', rooms: ['lobby'] })
+  const messages = [
+    { type: 'message', data: SECRET, token: SECRET },
+    { type: 'message', to: SECRET, id: SECRET },
+    { type: 'command', to: { token: SECRET } },
+    { type: 'presence', token: SECRET, data: { token: SECRET, mood: SECRET } },
+    { type: 'presence', data: SECRET },
+    { type: SECRET, token: SECRET },
+    { type: 'join', room: `|${SECRET}` },
+    `{"type":"message","data":"${SECRET}`,
+    SECRET,
+    Buffer.from([0xff, ...Buffer.from(SECRET)])
+  ]
+  for (const message of messages) alice.send(message)
+  await alice.barrier()
+  await bob.barrier()
+  // Closes can carry a text too.
+  bob.ws.close(4000, SECRET)
+  await bob.closed
+
+  const refusals = [{ type: 'auth', user: `|${SECRET}`, token: SECRET }, { type: 'auth', user: 'x', token: [SECRET] },
+    { type: 'message', token: SECRET }, SECRET, { type: 'auth', user: 'x', data: SECRET }]
+  for (const first of refusals) {
+    const client = await open(t, url)
+    client.send(first)
+    await client.closed
+  }
+
+  t.comment('over HTTP: what is found, what is not, what is refused, and what is no HTTP')
+  for (const path of ['/', '/healthz', '/nope', '/%zz', `/${SECRET}`]) {
+    await fetch(`${server.origin}${path}?token=${SECRET}`, { headers: { Authorization: headers.Authorization } })
+    await fetch(`${server.origin}${path}?token=${SECRET}`, {
+      method: 'POST', headers: { ...headers, 'Content-Type': 'application/json' }, body: `{"token":"${SECRET}`
+    })
+    const raw = await openRaw(t, server.port)
+    raw.write(upgradeRequest(`${path}?token=${SECRET}`, { ...headers, 'Sec-WebSocket-Version': '1' }))
+    await raw.gone
+  }
+  for (const nonsense of [`GET /?token=${SECRET} HTTP/1.1\r\nbroken\r\n\r\n`, `${SECRET}\r\n\r\n`]) {
+    const raw = await openRaw(t, server.port)
+    raw.write(nonsense)
+    await raw.gone
+  }
+  const broken = await openRaw(t, server.port)
+  await broken.upgrade(`/?token=${SECRET}`, { ...headers })
+  broken.write(Buffer.concat([Buffer.from([0xff, 0x00]), Buffer.from(SECRET)]))
+  await broken.gone
+  broken.socket.destroy()
+
+  const opened = 8
+  await server.until(() => server.log.filter(({ msg }) => msg === 'closed').length >= opened - 1, 'all ends')
+  await server.stop()
+  t.ok(server.log.some(({ level }) => level === 10), 'it logged at the level trace')
+  t.ok(server.log.filter(({ level }) => level === DEBUG).length >= messages.length - 3)
+  for (const shape of SHAPES) {
+    t.strictSame(server.stdout.split('\n').filter(line => line.includes(shape)), [])
+    t.notMatch(server.stderr, shape)
+  }
+})
+
+t.test('neither tokens nor the password of Redis are logged while Redis can\'t be reached', async t => {
+  const env = { SYMPLE_REDIS_URL: `redis://user:${SECRET}@127.0.0.1:${await freePort(t)}`, SYMPLE_AUTHENTICATION: 'true' }
+  const server = await startProcess(t, { ...env, LOG_LEVEL: 'trace' })
+  const client = await open(t, server.url)
+  client.send({ type: 'auth', user: 'alice', token: SECRET })
+  t.match(await client.next(), { type: 'error', status: 503 })
+  t.equal((await client.closed).code, 1013)
+  const { samples } = await scrape(server.origin)
+  t.equal(samples.get('symple_authentications_total{outcome="unavailable"}'), 1)
+  t.equal(samples.get('symple_ready'), 0)
+  t.notMatch(await (await fetch(`${server.origin}/readyz`)).text(), SECRET)
+  t.strictSame(await server.stop(), { code: 0, signal: null })
+  t.match(connectionLines(server).map(({ msg }) => msg), ['accepted', 'refused', 'closed'])
+  for (const shape of SHAPES) t.notMatch(server.stdout + server.stderr, shape)
+})
+
+t.test('DEBUG=symple:* logs drops, with reason and peer; without it they are not logged', async t => {
+  for (const [env, wanted] of [[{ DEBUG: 'symple:*' }, 1], [{ LOG_LEVEL: 'debug' }, 1], [{}, 0]] as const) {
+    const server = await startProcess(t, env)
+    const alice = await connect(t, server.url, { user: 'alice' })
+    alice.send({ type: 'message', to: 'nobody' })
+    await alice.barrier()
+    await server.stop()
+    const drops = server.log.filter(({ msg }) => msg === 'dropped')
+    t.equal(drops.length, wanted, JSON.stringify(env))
+    for (const line of drops) t.match(line, { level: DEBUG, peer: alice.peer.id, reason: 'no_recipient' })
+  }
+})
+
+t.test('LOG_LEVEL is the least level that is logged', async t => {
+  for (const level of ['warn', 'error', 'fatal', 'silent']) {
+    const port = await freePort(t)
+    const server = runServer(t, { SYMPLE_HOST: '127.0.0.1', SYMPLE_PORT: String(port), SYMPLE_DRAIN_SECONDS: '0', LOG_LEVEL: level })
+    await eventually(async () => await fetch(`http://127.0.0.1:${port}/healthz`).then(({ ok }) => ok, () => false), 'it listens')
+    const alice = await connect(t, `ws://127.0.0.1:${port}/`, { user: 'alice' })
+    alice.send({ type: 'close' })
+    await alice.closed
+    t.strictSame(await server.stop(), { code: 0, signal: null })
+    t.equal(server.stdout, '', level)
+  }
+})
