@@ -6,26 +6,36 @@ import type { JsonObject } from './json.js'
 import { Peer, publicFields } from './peer.js'
 import { parseAuth, PROTOCOL, tooManyRooms, type Auth } from './protocol.js'
 
-/** @throws SympleError 401 for anything but `auth`, 400 for one that is malformed */
-export function readAuth (hub: Hub, message: JsonObject): Auth {
+/** Who may come in: what a client becomes if it is still there. */
+export interface Candidate {
+  readonly peer: Peer
+  /** The ordinary rooms that it enters. */
+  readonly rooms: ReadonlySet<string>
+  /** What it rests on; null: nothing that can end. */
+  readonly token: string | null
+}
+
+/**
+ * Finds out who a client is, by its first message.
+ *
+ * @throws SympleError, at once or later: 401 for anything but `auth` and for who is refused, 400 for what is malformed
+ */
+export function identify (
+  hub: Hub, message: JsonObject, client: Client, connection: Connection
+): Candidate | Promise<Candidate> {
   if (message['type'] !== 'auth') throw new SympleError(401, 'Not authenticated')
   hub.stats.receive('auth')
-  return parseAuth(message, hub.limits)
+  const auth = parseAuth(message, hub.limits)
+  const admit = (grant: Grant) => candidateOf(hub, auth, grant, client, connection)
+  const grant = hub.authenticate(auth, client)
+  return grant instanceof Promise ? grant.then(admit) : admit(grant)
 }
 
-/** The rooms that a grant gives, each once. The user's own name stands for the personal room, which is no gift. */
-export function roomsOf (grant: Grant, maxRooms: number): Set<string> {
-  const rooms = new Set(grant.rooms)
-  if (grant.user !== undefined) rooms.delete(grant.user)
-  if (rooms.size > maxRooms) throw tooManyRooms(maxRooms)
-  return rooms
-}
-
-/** Makes the peer that a client becomes: what the grant says wins over what the client says of itself. */
-export function createPeer (hub: Hub, auth: Auth, grant: Grant, client: Client, connection: Connection): Peer {
-  const { user, name } = grant
+/** What the grant says wins over what the client says of itself. */
+function candidateOf (hub: Hub, auth: Auth, grant: Grant, client: Client, connection: Connection): Candidate {
+  const { user, name, token = null } = grant
   if (user === undefined) throw new SympleError(400, 'user is required')
-  return new Peer({
+  const peer = new Peer({
     id: hub.newId(),
     user,
     name: name ?? auth.name ?? user,
@@ -33,8 +43,13 @@ export function createPeer (hub: Hub, auth: Auth, grant: Grant, client: Client, 
     fixed: name === undefined ? grant.fixed : { ...grant.fixed, name },
     host: client.host
   }, connection)
+  // The user's own name stands for the personal room, which is no gift.
+  const rooms = new Set(grant.rooms)
+  rooms.delete(user)
+  if (rooms.size > hub.limits.maxRoomsPerPeer) throw tooManyRooms(hub.limits.maxRoomsPerPeer)
+  return { peer, rooms, token }
 }
 
-export function welcome (peer: Peer, rooms: Iterable<string>): object {
+export function welcome ({ peer, rooms }: Candidate): object {
   return { type: 'welcome', protocol: PROTOCOL, status: 200, peer: peer.describe(true), rooms: [peer.user, ...rooms] }
 }

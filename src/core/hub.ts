@@ -16,6 +16,7 @@ import { Router } from './router.js'
 import type { Session } from './session.js'
 import { Stats } from './stats.js'
 import { TimerWheel } from './timer-wheel.js'
+import { Tokens } from './tokens.js'
 
 /** Milliseconds between two ticks of the wheel: how late a ping or a time-out may be. */
 export const TICK = 100
@@ -48,7 +49,7 @@ export class Hub implements Environment {
   /** How many of the sessions are not closing. */
   active = 0
   /** Online sessions by the token on which they rest. */
-  readonly tokens = new Map<string, Set<Session>>()
+  readonly tokens = new Tokens()
   /** Called when the last session has ended. */
   onEmpty: (() => void) | null = null
   readonly rooms = new Rooms()

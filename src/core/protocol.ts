@@ -59,9 +59,11 @@ export function isAddressable (value: Json | undefined, maxLength: number): valu
 /**
  * Reads one WebSocket message.
  *
- * @throws SympleError 400 where it is no JSON object in UTF-8
+ * @param maxSize in bytes
+ * @throws SympleError 400 where it is no JSON object in UTF-8, 413 where it is too large
  */
-export function decode (data: Buffer, binary: boolean): Inbound {
+export function decode (data: Buffer, binary: boolean, maxSize = Infinity): Inbound {
+  if (data.length > maxSize) throw new SympleError(413, `Message exceeds ${maxSize} bytes`, { limit: 'message_size' })
   // The WebSocket library has checked text frames.
   if (binary && !isUtf8(data)) throw new SympleError(400, 'Binary frame is not UTF-8')
   const text = data.toString()

@@ -1,14 +1,13 @@
-import type { Grant } from './auth.js'
 import type { Client, Connection } from './connection.js'
 import { clientFault, CloseCode, SympleError } from './errors.js'
 import { encode } from './frame.js'
-import { createPeer, readAuth, roomsOf, welcome } from './handshake.js'
+import { identify, welcome, type Candidate } from './handshake.js'
 import type { Hub } from './hub.js'
 import type { Json, JsonObject } from './json.js'
 import type { Peer } from './peer.js'
-import { decode, type Auth, type Inbound } from './protocol.js'
+import { decode, type Inbound } from './protocol.js'
 import { RateLimiter } from './rate-limiter.js'
-import type { AuthOutcome } from './stats.js'
+import { outcomeOf } from './stats.js'
 import type { Timed } from './timer-wheel.js'
 
 /** Milliseconds that a client has to answer a close; shorter than what a shutdown allows after its last close. */
@@ -166,21 +165,17 @@ export class Session implements Timed {
     this.connection.terminate()
   }
 
-  // Handshake ---------------------------------------------------------------------------------------------------
-
   #handshake (data: Buffer, binary: boolean): void {
     this.hub.wheel.cancel(this)
     let id: Json | undefined
     try {
-      this.#checkSize(data)
-      const { message } = decode(data, binary)
+      const { message } = decode(data, binary, this.hub.limits.maxMessageSize)
       id = message['id']
-      const auth = readAuth(this.hub, message)
-      const grant = this.hub.authenticate(auth, this.client)
+      const candidate = identify(this.hub, message, this.client, this.connection)
       this.#state = 'authenticating'
-      const work = grant instanceof Promise
-        ? grant.then(async granted => await this.#welcome(auth, granted))
-        : this.#welcome(auth, grant)
+      const work = candidate instanceof Promise
+        ? candidate.then(async identified => await this.#enter(identified))
+        : this.#enter(candidate)
       if (work !== undefined) this.#hold(work.catch((error: unknown) => { this.#reject(error, id) }))
     } catch (error) {
       this.#reject(error, id)
@@ -188,30 +183,30 @@ export class Session implements Timed {
   }
 
   /** @returns resolves when the client is a peer; undefined: it is one already */
-  #welcome (auth: Auth, grant: Grant): Promise<void> | undefined {
-    const { hub } = this
-    if (this.#state !== 'authenticating') return undefined
-    const rooms = roomsOf(grant, hub.limits.maxRoomsPerPeer)
-    const peer = createPeer(hub, auth, grant, this.client, this.connection)
-    return hub.membership.arrive(peer, rooms, () => {
-      // It may have gone while others were asked for what they know.
-      if (this.#state !== 'authenticating') return false
-      this.#admitted(peer, rooms, grant.token ?? null)
+  #enter (candidate: Candidate): Promise<void> | undefined {
+    // It may go while others are asked for what they know.
+    const isHere = () => this.#state === 'authenticating'
+    if (!isHere()) return undefined
+    return this.hub.membership.arrive(candidate.peer, candidate.rooms, () => {
+      if (!isHere()) return false
+      this.#welcome(candidate)
       return true
     })
   }
 
-  #admitted (peer: Peer, rooms: ReadonlySet<string>, token: string | null): void {
+  #welcome (candidate: Candidate): void {
     const { hub } = this
-    this.#rest(token)
+    const { peer, rooms, token } = candidate
     this.#peer = peer
     this.#peerId = peer.id
+    this.#token = token
+    if (token !== null) hub.tokens.add(token, this)
     this.#state = 'online'
     this.#limiter = new RateLimiter(hub.limits, hub.now())
     hub.stats.auths.ok++
-    hub.send(peer, welcome(peer, rooms))
+    hub.send(peer, welcome(candidate))
     hub.wheel.schedule(this, hub.limits.pingInterval * 1000)
-    this.hub.log.info(this.#told({ user: peer.user, host: peer.host, rooms: rooms.size }), 'online')
+    hub.log.info(this.#told({ user: peer.user, host: peer.host, rooms: rooms.size }), 'online')
   }
 
   #reject (error: unknown, id: Json | undefined): void {
@@ -224,18 +219,16 @@ export class Session implements Timed {
     this.refuse(known, id)
   }
 
-  // Messages ----------------------------------------------------------------------------------------------------
-
   /**
    * Has what the client sends wait for `work`, and its socket too, so that no more than one read has to wait.
    *
-   * @param work never rejects
+   * @param work what is wrong in the end, the client is told
    */
   #hold (work: Promise<void>): void {
     const waiting: Array<[Buffer, boolean]> = []
     this.#waiting = waiting
     this.connection.pause()
-    work.then(() => {
+    work.catch((error: unknown) => { this.#complain(error, undefined) }).then(() => {
       this.#waiting = null
       // One of them may have the rest wait again.
       for (const [data, binary] of waiting) this.#admit(data, binary)
@@ -250,8 +243,7 @@ export class Session implements Timed {
     if (!this.#withinRate(began)) return
     let message: JsonObject | undefined
     try {
-      this.#checkSize(data)
-      const inbound = decode(data, binary)
+      const inbound = decode(data, binary, hub.limits.maxMessageSize)
       message = inbound.message
       const work = this.#dispatch(this.#peer!, inbound)
       if (work !== undefined) this.#hold(work)
@@ -268,15 +260,6 @@ export class Session implements Timed {
     if (type !== 'close') return this.hub.dispatcher.dispatch(peer, type, inbound)
     this.hub.stats.receive(type)
     this.close(CloseCode.normal, '')
-  }
-
-  // Limits ------------------------------------------------------------------------------------------------------
-
-  #checkSize (data: Buffer): void {
-    const { maxMessageSize } = this.hub.limits
-    if (data.length > maxMessageSize) {
-      throw new SympleError(413, `Message exceeds ${maxMessageSize} bytes`, { limit: 'message_size' })
-    }
   }
 
   #withinRate (now: number): boolean {
@@ -307,8 +290,6 @@ export class Session implements Timed {
     if (known.limit === 'message_size') this.close(known.closeCode, known.message)
   }
 
-  // -------------------------------------------------------------------------------------------------------------
-
   /** The client counts no more, and its peer goes, whatever its socket does from here on. */
   #retire (): void {
     if (this.#state !== 'closing') this.hub.active--
@@ -316,22 +297,7 @@ export class Session implements Timed {
     if (peer === null) return
     this.hub.membership.depart(peer)
     this.#peer = null
-    this.#rest(null)
-  }
-
-  /** Has the session rest on a token, and no more on the one before. */
-  #rest (token: string | null): void {
-    const { tokens } = this.hub
-    if (this.#token !== null) {
-      const sessions = tokens.get(this.#token)!
-      sessions.delete(this)
-      if (sessions.size === 0) tokens.delete(this.#token)
-    }
-    this.#token = token
-    if (token === null) return
-    const sessions = tokens.get(token)
-    if (sessions === undefined) tokens.set(token, new Set([this]))
-    else sessions.add(this)
+    if (this.#token !== null) this.hub.tokens.delete(this.#token, this)
   }
 
   #write (message: object): void {
@@ -344,9 +310,4 @@ export class Session implements Timed {
   #told (details: object): object {
     return this.#peerId === null ? details : { peer: this.#peerId, ...details }
   }
-}
-
-function outcomeOf (status: number): AuthOutcome {
-  if (status === 503) return 'unavailable'
-  return status === 401 ? 'refused' : 'malformed'
 }

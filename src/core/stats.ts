@@ -33,6 +33,12 @@ export type DropReason = typeof DROP_REASONS[number]
 export const AUTH_OUTCOMES = ['ok', 'refused', 'malformed', 'timeout', 'unavailable', 'abandoned'] as const
 export type AuthOutcome = typeof AUTH_OUTCOMES[number]
 
+/** @param status of the error with which it was refused */
+export function outcomeOf (status: number): AuthOutcome {
+  if (status === 503) return 'unavailable'
+  return status === 401 ? 'refused' : 'malformed'
+}
+
 /** The limits that a client can exceed. */
 export const LIMIT_NAMES = [
   'connections', 'message_size', 'rate', 'buffered', 'origin', 'rooms_per_peer', 'data_size', 'probe', 'ping'

@@ -144,12 +144,12 @@ export class Symple {
 
   /** The tokens on which live connections rest. */
   get tokens (): string[] {
-    return [...this.#hub.tokens.keys()]
+    return this.#hub.tokens.all
   }
 
   /** Ends the connections that rest on a token: the client is told 401, and closed with 4401. */
   revoke (token: string): void {
-    for (const session of [...this.#hub.tokens.get(token) ?? []]) session.revoke(new SympleError(401, 'Session ended'))
+    for (const session of this.#hub.tokens.sessionsOf(token)) session.revoke(new SympleError(401, 'Session ended'))
   }
 
   /** Ends what is left without ceremony, and leaves the other nodes. */
