@@ -29,9 +29,10 @@ export function parseRedisUrl (url: string): RedisUrl | undefined {
   const [name, db = '0'] = kind === 'sentinel' ? path.split('/') : [undefined, path === '' ? '0' : path]
   if (kind === 'sentinel' && name === '') return undefined
   if (!/^\d+$/.test(db) || (kind === 'cluster' && db !== '0')) return undefined
-  const parts = credentials.split(':').map(decode)
-  if (parts.includes(undefined) || parts.length > 2) return undefined
-  const [username, password] = parts
+  // A password may hold colons, a user name may not.
+  const [, ...parts] = /^([^:]*):?(.*)$/.exec(credentials)!
+  const [username, password] = parts.map(decode)
+  if (username === undefined || password === undefined) return undefined
   if (!nodes.every(node => node !== undefined)) return undefined
   return {
     kind,

@@ -62,6 +62,7 @@ async function registerWebSocket (fastify: FastifyInstance): Promise<void> {
 
 async function refuseUpgrade (request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
   if (!request.ws) return
+  request.log.info({ host: request.ip, status: 404, reason: 'No WebSocket at this address' }, 'refused')
   reply.callNotFound()
   return reply
 }
@@ -69,8 +70,8 @@ async function refuseUpgrade (request: FastifyRequest, reply: FastifyReply): Pro
 /**
  * Makes the gate through which upgrades come to the library.
  *
- * Sockets that asked for an upgrade belong to nobody until they get it: Node has let go of them, and whatever answers
- * them otherwise leaves them open. So they are kept here, to be destroyed when they have been answered.
+ * Sockets that asked for an upgrade belong to nobody until they get it: Node has let go of them. The library destroys
+ * those that are answered otherwise; those that are not answered in time are destroyed here, at the end.
  */
 function guardUpgrades (fastify: FastifyInstance): { gate: Server, upgraded (socket: Duplex): void } {
   const gate = new Server()
@@ -91,10 +92,6 @@ function guardUpgrades (fastify: FastifyInstance): { gate: Server, upgraded (soc
     gate.emit('upgrade', request, socket, head)
   })
 
-  fastify.addHook('onResponse', async request => {
-    const { socket } = request.raw
-    if (upgrades.has(socket)) socket.destroy()
-  })
   fastify.addHook('preClose', async () => { closing = true })
   fastify.addHook('onClose', async () => {
     for (const socket of upgrades) socket.destroy()

@@ -110,7 +110,8 @@ t.test('500 refused upgrades leave nothing', async t => {
     () => upgradeRequest('/', { 'Sec-WebSocket-Version': '1' }),
     () => upgradeRequest('/', { Origin: 'https://evil.example' })
   ]
-  await Promise.all(Array.from({ length: 500 }, async (_, i) => await refused(t, port, requests[i % requests.length]!())))
+  const attempts = Array.from({ length: 500 }, (_, i) => refused(t, port, requests[i % requests.length]!()))
+  await Promise.all(attempts)
   await eventually(async () => await connectionsOf(server.server) === 0, 'no socket is left')
   const nothing = { connections: 0, peers: 0, remotes: 0, users: 0, rooms: 0, unsent: 0 }
   t.strictSame(server.symple.gauges, nothing)

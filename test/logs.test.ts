@@ -151,8 +151,9 @@ t.test('neither tokens nor the password of Redis are logged while Redis can\'t b
   t.equal(samples.get('symple_authentications_total{outcome="unavailable"}'), 1)
   t.equal(samples.get('symple_ready'), 0)
   t.notMatch(await (await fetch(`${server.origin}/readyz`)).text(), SECRET)
+  await server.logged(({ msg }) => msg === 'closed', 'the end of the connection')
+  t.strictSame(connectionLines(server).map(({ msg }) => msg), ['accepted', 'refused', 'closed'])
   t.strictSame(await server.stop(), { code: 0, signal: null })
-  t.match(connectionLines(server).map(({ msg }) => msg), ['accepted', 'refused', 'closed'])
   for (const shape of SHAPES) t.notMatch(server.stdout + server.stderr, shape)
 })
 
