@@ -33,7 +33,7 @@ const port = (description: string) => Type.Integer({ minimum: 0, maximum: 65535,
 const text = (description: string) => Type.Optional(Type.String({ description }))
 
 /** A path without the signs of route patterns, and not one of the server's own. */
-const PATH_PATTERN = '^/(?!(healthz|readyz|metrics)/?$)[^\\s:*?#()]*$'
+const PATH_PATTERN = '^/(?!(healthz|readyz|metrics)/?$)[^\\s:*?#()%]*$'
 
 /** Every environment variable: its type, default, bounds and meaning. The one source of all four. */
 export const schema = Type.Object({
@@ -174,7 +174,12 @@ function readDotenv (): Record<string, string> {
   }
 }
 
-interface SchemaError { instancePath: string, message?: string, params?: { allowedValues?: string[] } }
+/** What Ajv says in words that help nobody. */
+const PROBLEMS: Record<string, string> = {
+  pattern: 'must be a path like /realtime: without spaces and any of : * ? # ( ) %, and not one of the server\'s own'
+}
+
+interface SchemaError { keyword?: string, instancePath: string, message?: string, params?: { allowedValues?: string[] } }
 
 /** What Ajv found, as one line about the first variable that is wrong. */
 function explain (error: unknown): unknown {
@@ -182,7 +187,9 @@ function explain (error: unknown): unknown {
   const first = errors?.[0]
   if (first === undefined) return error
   const allowed = first.params?.allowedValues
-  const problem = allowed === undefined ? first.message : `must be one of ${allowed.join(', ')}`
+  const problem = allowed === undefined
+    ? PROBLEMS[first.keyword ?? ''] ?? first.message
+    : `must be one of ${allowed.join(', ')}`
   return new ConfigError(`${first.instancePath.slice(1)} ${problem}`)
 }
 

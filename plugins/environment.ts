@@ -39,6 +39,6 @@ export function addEnvironmentKeywords (ajv: Ajv): Ajv {
 /** An environment without the variables that are set to nothing: those count as not set. */
 export function notEmpty (env: NodeJS.ProcessEnv): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== '')
+    Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1].trim() !== '')
   )
 }

@@ -34,7 +34,7 @@ export default fp(async (fastify) => {
       }
     })
 
-  gauge('symple_connections', 'WebSocket connections that are open.', () => symple.gauges.connections)
+  gauge('symple_open_connections', 'WebSocket connections that are open.', () => symple.gauges.connections)
   gauge('symple_peers', 'Peers that are online.', () => symple.gauges.peers)
   gauge('symple_users', 'Users with at least one peer online.', () => symple.gauges.users)
   gauge('symple_rooms', 'Ordinary rooms with at least one member.', () => symple.gauges.rooms)

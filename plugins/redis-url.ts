@@ -11,7 +11,15 @@ export interface RedisUrl {
   readonly name?: string
 }
 
-const PATTERN = /^redis(?<tls>s?)(?:-(?<kind>sentinel|cluster))?:\/\/(?:(?<credentials>[^@/]*)@)?(?<nodes>[^@/?#]+)(?:\/(?<path>[^?#]*))?$/
+const PATTERN = new RegExp([
+  '^redis(?<tls>s?)(?:-(?<kind>sentinel|cluster))?://',
+  '(?:(?<credentials>[^@/]*)@)?',
+  '(?<nodes>[^@/?#]+)',
+  '(?:/(?<path>[^?#]*))?$'
+].join(''))
+
+/** A name or an address, one of IPv6 in brackets; without what the parser of URLs would pass over, or take for another sign. */
+const HOST = /^(?<host>\[[^\]]+\]|[^\s\\%:[\]]+)(?::(?<port>\d+))?$/
 
 const DEFAULT_PORTS = { single: 6379, sentinel: 26379, cluster: 6379 }
 
@@ -45,11 +53,11 @@ export function parseRedisUrl (url: string): RedisUrl | undefined {
   }
 }
 
-function parseHost (host: string, defaultPort: number): { host: string, port: number } | undefined {
-  if (host === '' || !URL.canParse(`http://${host}`)) return undefined
+function parseHost (text: string, defaultPort: number): { host: string, port: number } | undefined {
+  const { host, port = String(defaultPort) } = HOST.exec(text)?.groups ?? {}
+  if (host === undefined || port === '0' || !URL.canParse(`http://${host}:${port}`)) return undefined
   const { hostname } = new URL(`http://${host}`)
-  const port = /:(\d+)$/.exec(host)?.[1]
-  return { host: hostname.replace(/^\[|\]$/g, ''), port: port === undefined ? defaultPort : Number(port) }
+  return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) }
 }
 
 function decode (text: string): string | undefined {

@@ -20,6 +20,9 @@ declare module 'fastify' {
 /** Milliseconds between two attempts to connect, at most. */
 const MAX_BACKOFF = 2000
 
+/** Milliseconds after which a client of a Redis Cluster looks again which of its servers has what. */
+const SLOTS_REFRESH = 5000
+
 /**
  * Decorates the instance with what lies between the nodes, and where sessions are kept: Redis, if it is configured.
  * The server starts without waiting for Redis; what needs it says so meanwhile.
@@ -42,7 +45,8 @@ export default fp(async (fastify) => {
     client.on('error', (err: Error) => { log.debug({ connection: name, err }, 'Redis connection failed') })
   }
   // @fastify/redis would wait for a Redis that is away, and then give up: the server starts without.
-  if (await connects(clients.commands)) await fastify.register(redis, { client: clients.commands as Redis })
+  const connected = await connects(clients.commands, timeout * 1000)
+  if (connected) await fastify.register(redis, { client: clients.commands as Redis })
   else fastify.decorate('redis', clients.commands as FastifyRedis)
   fastify.decorate('backplane', new RedisBackplane({ clients, prefix, timeout, nodeTtl, log }))
   fastify.decorate('sessionStore', new RedisSessions(clients.commands, new Names(prefix)))
@@ -52,16 +56,19 @@ export default fp(async (fastify) => {
   })
 }, { name: 'symple-redis', fastify: '5.x', dependencies: ['symple-config'] })
 
-/** Whether the first attempt to connect succeeds. */
-async function connects (client: Client): Promise<boolean> {
+/** Whether the first attempt to connect succeeds in time: who stands still takes a connection, and says nothing. */
+async function connects (client: Client, timeout: number): Promise<boolean> {
   if (isReady(client)) return true
   return await new Promise(resolve => {
+    const timer = setTimeout(() => { resolve(false) }, timeout)
     client.once('ready', () => { resolve(true) })
     client.once('close', () => { resolve(false) })
+    for (const event of ['ready', 'close']) client.once(event, () => { clearTimeout(timer) })
   })
 }
 
-function createClient ({ url, timeout }: RedisConfig, forCommands: boolean): Client {
+function createClient ({ url, timeout, nodeTtl }: RedisConfig, forCommands: boolean): Client {
+  const backoff = backoffWithin(nodeTtl)
   const options: Omit<RedisOptions, 'replyMapping'> = {
     db: url.db,
     ...(url.username !== undefined && { username: url.username }),
@@ -92,13 +99,18 @@ function createClient ({ url, timeout }: RedisConfig, forCommands: boolean): Cli
         redisOptions,
         enableOfflineQueue: false,
         shardedSubscribers: !forCommands,
+        slotsRefreshInterval: SLOTS_REFRESH,
         clusterRetryStrategy: backoff
       })
     }
   }
 }
 
-/** Doubles, up to a bound, and spreads: not all nodes come back in one moment. */
-function backoff (attempt: number): number {
-  return Math.min(MAX_BACKOFF, 50 * 2 ** Math.min(attempt, 10)) * (0.5 + Math.random() / 2)
+/**
+ * Doubles, up to a bound, and spreads: not all nodes come back in one moment. But all come back before others judge
+ * that they are gone.
+ */
+function backoffWithin (nodeTtl: number): (attempt: number) => number {
+  const max = Math.min(MAX_BACKOFF, nodeTtl * 1000 / 3)
+  return attempt => Math.min(max, 50 * 2 ** Math.min(attempt, 10)) * (0.5 + Math.random() / 2)
 }

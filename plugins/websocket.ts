@@ -1,4 +1,4 @@
-import { Server } from 'node:http'
+import { Server, ServerResponse, type IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import websocket, { type WebSocket } from '@fastify/websocket'
@@ -21,6 +21,12 @@ declare module 'fastify' {
  */
 const SLACK = 2
 
+/** The most that the library can count. */
+const MAX_PAYLOAD = 2 ** 31 - 1
+
+/** Milliseconds that a client which has said goodbye has to end its connection. */
+const CLOSE_TIMEOUT = 3000
+
 const kSession = Symbol('symple.session')
 interface Owned { [kSession]: Session }
 
@@ -42,14 +48,16 @@ async function registerWebSocket (fastify: FastifyInstance): Promise<void> {
     if (route.websocket === true || route.wsHandler !== undefined) return
     route.onRequest = [refuseUpgrade, ...[route.onRequest ?? []].flat()]
   })
+  const options = {
+    server: gate,
+    // 0 means no limit to the library too.
+    maxPayload: Math.min(limits.maxMessageSize * SLACK, MAX_PAYLOAD),
+    closeTimeout: CLOSE_TIMEOUT,
+    perMessageDeflate: compression,
+    clientTracking: false
+  }
   await fastify.register(websocket, {
-    options: {
-      server: gate,
-      // 0 means no limit to the library too.
-      maxPayload: limits.maxMessageSize * SLACK,
-      perMessageDeflate: compression,
-      clientTracking: false
-    },
+    options,
     // Its default closes clients without a code, and waits for those that ignore it.
     preClose: done => { done() },
     errorHandler: (error, ws) => {
@@ -63,8 +71,7 @@ async function registerWebSocket (fastify: FastifyInstance): Promise<void> {
 async function refuseUpgrade (request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
   if (!request.ws) return
   request.log.info({ host: request.ip, status: 404, reason: 'No WebSocket at this address' }, 'refused')
-  reply.callNotFound()
-  return reply
+  return await reply.code(404).header('connection', 'close').send({ status: 404, message: 'No WebSocket at this address' })
 }
 
 /**
@@ -84,6 +91,8 @@ function guardUpgrades (fastify: FastifyInstance): { gate: Server, upgraded (soc
   }
 
   fastify.server.on('upgrade', (request, socket: Duplex, head) => {
+    // Whoever offers another protocol is content with plain HTTP.
+    if (request.headers.upgrade?.toLowerCase() !== 'websocket') return answerPlainly(fastify.server, request, socket)
     // Fastify would answer these without hooks, and so without an end.
     if (closing) return turnAway(socket, '503 Service Unavailable')
     if (!isDecodable(request.url!)) return turnAway(socket, '400 Bad Request')
@@ -97,6 +106,16 @@ function guardUpgrades (fastify: FastifyInstance): { gate: Server, upgraded (soc
     for (const socket of upgrades) socket.destroy()
   })
   return { gate, upgraded: socket => { forget.call(socket) } }
+}
+
+/** Node has let go of the connection: the answer is the last thing on it. */
+function answerPlainly (server: FastifyInstance['server'], request: IncomingMessage, socket: Duplex): void {
+  const response = new ServerResponse(request)
+  response.shouldKeepAlive = false
+  response.assignSocket(socket as Socket)
+  response.on('finish', () => { socket.end(() => { socket.destroy() }) })
+  socket.on('error', () => { socket.destroy() })
+  server.emit('request', request, response)
 }
 
 function turnAway (socket: Duplex, status: string): void {
@@ -145,9 +164,17 @@ function onClose (this: WebSocket, code: number): void {
 
 /** The library closes after an error of its own accord; `close` follows. */
 function onError (this: WebSocket, error: Error): void {
-  (this as Listening)[kSession].failed(error)
+  (this as Listening)[kSession].failed(error, closeCodeOf(error))
 }
 
 function onDrain (this: Socket): void {
   (this as Socket & Owned)[kSession].drained()
+}
+
+/** What the library tells a client that breaks the rules; undefined for an error of the connection itself. */
+function closeCodeOf (error: Error): number | undefined {
+  const { code = '' } = error as { code?: string }
+  if (!code.startsWith('WS_ERR_')) return undefined
+  if (code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') return 1009
+  return code === 'WS_ERR_INVALID_UTF8' ? 1007 : 1002
 }

@@ -24,8 +24,7 @@ const route: FastifyPluginAsync = async (fastify) => {
   })
 
   function refusalOf (request: FastifyRequest): [status: number, reason: string] | undefined {
-    const impediments = fastify.impediments()
-    if (impediments.includes('draining')) return [503, 'Server shutting down']
+    if (!fastify.symple.accepting) return [503, 'Server shutting down']
     if (!isAllowed(request)) {
       fastify.symple.stats.exceed('origin')
       return [403, 'Origin not allowed']
@@ -33,12 +32,13 @@ const route: FastifyPluginAsync = async (fastify) => {
     return undefined
   }
 
-  /** Only browsers send an origin; a page of this very host may always connect. */
+  /** Only browsers send an origin; a page of this very origin may always connect. */
   function isAllowed (request: FastifyRequest): boolean {
     const { origin } = request.headers
     if (origin === undefined || config.allowedOrigins.length === 0) return true
     if (config.allowedOrigins.includes(origin)) return true
-    return URL.canParse(origin) && new URL(origin).host === request.host
+    const own = `${request.protocol}://${request.host}`
+    return URL.canParse(own) && origin === new URL(own).origin
   }
 }
 

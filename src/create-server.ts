@@ -33,6 +33,8 @@ export async function createServer (overrides: ConfigOptions = {}): Promise<Fast
     forceCloseConnections: true
   }
   const server = Fastify(config.tls === undefined ? options : { ...options, https: config.tls } as FastifyServerOptions)
+  // Fastify's own answer repeats the address, in which a token may stand.
+  server.setNotFoundHandler(async (_request, reply) => await reply.code(404).send({ status: 404, message: 'Not found' }))
   await server.register(app, { config })
   return server
 }

@@ -4,8 +4,8 @@ import type { LoggerOptions } from 'pino'
 /** Where a token could stand in what is logged. */
 const SECRETS = [
   'token', '*.token', 'req.headers.authorization', 'req.headers.cookie', 'req.headers["sec-websocket-protocol"]',
-  // What Node could not parse as HTTP, byte for byte.
-  'err.rawPacket'
+  // What Node could not parse as HTTP, byte for byte; what Redis was asked.
+  'err.rawPacket', 'err.command', 'err.previousErrors'
 ]
 
 /**

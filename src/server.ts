@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-import { setTimeout } from 'node:timers/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import closeWithGrace from 'close-with-grace'
+import type { FastifyInstance } from 'fastify'
 import { ConfigError } from '../plugins/config.js'
 import { createServer } from './create-server.js'
 
@@ -10,18 +11,26 @@ const GRACE = 5
 /** Milliseconds that closing may take when all peers are gone: a client may stop in the middle of its TLS handshake. */
 const CLOSE_TIMEOUT = 1500
 
+let server: FastifyInstance | null = null
+
+// Before anything else: as PID 1 a process gets no signal for which it has no listener.
+const signals = closeWithGrace({ delay: false, logger: false }, async ({ err, signal }) => {
+  if (server === null) return
+  const { log, symple, config } = server
+  if (err !== undefined) log.fatal({ err }, 'unexpected error')
+  else log.info({ signal }, 'shutting down')
+  setTimeout(() => { process.exit(1) }, (config.drainSeconds + GRACE) * 1000).unref()
+  // Before `close`, which ends plain HTTP: probes are answered while peers are drained.
+  await symple.drain(config.drainSeconds)
+  await Promise.race([server.close(), delay(CLOSE_TIMEOUT)])
+})
+
 try {
-  const server = await createServer()
-  const { config } = server
-  closeWithGrace({ delay: (config.drainSeconds + GRACE) * 1000, logger: server.log }, async ({ err, signal }) => {
-    if (err !== undefined) server.log.fatal({ err }, 'unexpected error')
-    else server.log.info({ signal }, 'shutting down')
-    // Before `close`, which ends plain HTTP: probes are answered while peers are drained.
-    await server.symple.drain(config.drainSeconds)
-    await Promise.race([server.close(), setTimeout(CLOSE_TIMEOUT)])
-  })
-  await server.listen({ host: config.host, port: config.port, backlog: 4096 })
+  server = await createServer()
+  const { host, port } = server.config
+  await server.listen({ host, port, backlog: 4096 })
 } catch (error) {
+  signals.uninstall()
   process.stderr.write(`symple-server: ${explain(error)}\n`)
   process.exit(1)
 }

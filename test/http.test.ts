@@ -78,6 +78,19 @@ t.test('an upgrade anywhere else is refused, and its socket destroyed', async t 
   t.equal(server.symple.stats.connections, 0)
 })
 
+t.test('who offers another protocol gets plain HTTP', async t => {
+  const { server, port } = await startServer(t)
+  const offer = { Upgrade: 'h2c', Connection: 'Upgrade, HTTP2-Settings', 'HTTP2-Settings': 'AAMAAABkAAQCAAAAAAIAAAAA' }
+  for (const path of ['/', '/healthz', '/readyz', '/metrics']) {
+    const raw = await openRaw(t, port)
+    raw.write(upgradeRequest(path, offer))
+    await raw.gone
+    t.match(raw.text, /^HTTP\/1\.1 200 /, path)
+    t.match(raw.text, /\r\n\r\n./s, 'with its body')
+  }
+  await eventually(async () => await connectionsOf(server.server) === 0, 'no socket is left')
+})
+
 t.test('an upgrade that is no WebSocket\'s is refused, and its socket destroyed', async t => {
   const { server, port } = await startServer(t)
   const cases: Record<string, Record<string, string>> = {
@@ -86,7 +99,6 @@ t.test('an upgrade that is no WebSocket\'s is refused, and its socket destroyed'
     'no key': { 'Sec-WebSocket-Key': '' },
     'a short key': { 'Sec-WebSocket-Key': 'abc' },
     'two keys': { 'Sec-WebSocket-Key': 'AAAAAAAAAAAAAAAAAAAAAA==, AAAAAAAAAAAAAAAAAAAAAA==' },
-    'another protocol': { Upgrade: 'h2c' },
     'subprotocols without names': { 'Sec-WebSocket-Protocol': ',,' }
   }
   for (const [what, headers] of Object.entries(cases)) {

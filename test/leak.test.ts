@@ -120,7 +120,7 @@ t.test(`${IDLE_PEERS} idle peers on one process`, async t => {
   }
   const { samples } = await scrape(server.origin)
   t.equal(samples.get('symple_peers'), count)
-  t.equal(samples.get('symple_connections'), count)
+  t.equal(samples.get('symple_open_connections'), count)
   for (const name of ['process_resident_memory_bytes', 'nodejs_heap_size_used_bytes']) {
     t.comment(`${name} per peer: ${Math.round((samples.get(name)! - before.get(name)!) / count)}`)
   }
@@ -133,7 +133,7 @@ t.test(`${IDLE_PEERS} idle peers on one process`, async t => {
   for (const client of neighbours) t.match(await client.find('message'), { from: sender!.address })
 
   for (const { ws } of clients) ws.terminate()
-  await eventually(async () => (await scrape(server.origin)).samples.get('symple_connections') === 0, 'all are gone')
+  await eventually(async () => (await scrape(server.origin)).samples.get('symple_open_connections') === 0, 'all are gone')
   const after = (await scrape(server.origin)).samples
   for (const name of ['symple_peers', 'symple_users', 'symple_rooms', 'symple_outbox_bytes']) t.equal(after.get(name), 0, name)
   t.strictSame(await server.stop(), { code: 0, signal: null })

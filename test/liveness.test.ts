@@ -59,6 +59,17 @@ t.test('cuts a client that does not answer its close', async t => {
   t.strictSame(closes.map(({ payload }) => payload.readUInt16BE(0)), [1000])
 })
 
+t.test('does not wait for a client that says goodbye and keeps its connection', async t => {
+  const { url, port } = await startServer(t)
+  const bob = await connect(t, url, { user: 'bob', rooms: ['lobby'] })
+  const rude = await openRaw(t, port)
+  await rude.authenticate({ user: 'rude', rooms: ['lobby'] })
+  rude.write(frame(Buffer.from([0x03, 0xe8]), CLOSE))
+  // The WebSocket library alone would wait for longer than this does.
+  await bob.find(({ type, data }) => type === 'presence' && !(data as PeerObject).online)
+  await rude.gone
+})
+
 t.test('tells of a client that says goodbye and drops the connection at once, or is reset', async t => {
   const { url, port, server } = await startServer(t)
   const bob = await connect(t, url, { user: 'bob', rooms: ['lobby'] })

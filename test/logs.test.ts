@@ -60,7 +60,7 @@ t.test('refusals have their reason, and the code with which they end', async t =
     await client.closed
     await server.until(() => connectionLines(server).length >= before + 3, 'the end of the connection')
     const [, refused, closed] = connectionLines(server).slice(before)
-    t.match(refused, { level: INFO, msg: 'refused', status, reason: /.+/ })
+    t.match(refused, { level: INFO, msg: 'refused', host: '127.0.0.1', status, reason: /.+/ })
     t.match(closed, { level: INFO, msg: 'closed', code, duration: Number, received: 0 })
   }
   await t.rejects(new TestClient(server.url, { origin: 'https://evil.example' }).opened())

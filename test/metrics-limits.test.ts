@@ -40,6 +40,19 @@ t.test('each limit counts when it is crossed', async t => {
     })
   })
 
+  t.test('message_size, where the WebSocket library ends it', async t => {
+    const server = await startServer(t)
+    const client = await connect(t, server.url, { user: 'alice' })
+    const before = await scrape(server.origin)
+    await exceeds(t, server, 'message_size', async () => {
+      client.send('x'.repeat(200_000))
+      t.equal((await client.closed).code, 1009)
+      await eventually(() => server.server.symple.gauges.connections === 0, 'the server knows')
+    })
+    const changes = moved(before, await scrape(server.origin))
+    t.equal(changes['symple_connections_closed_total{code="1009"}'], 1)
+  })
+
   t.test('rate', async t => {
     const server = await startServer(t, { SYMPLE_RATE_LIMIT: '2', SYMPLE_RATE_SECONDS: '1000' })
     const client = await connect(t, server.url, { user: 'alice' })

@@ -33,7 +33,7 @@ t.test('connections, peers, users, rooms, close codes', async t => {
   const { url, changes } = watched
   let alice: TestClient
   t.strictSame(await changes(async () => { alice = await open(t, url) }), {
-    symple_connections: 1, symple_connections_total: 1
+    symple_open_connections: 1, symple_connections_total: 1
   })
   t.strictSame(await changes(async () => await alice.authenticate({ user: 'alice', rooms: ['a', 'b'] })), {
     symple_peers: 1,
@@ -43,7 +43,7 @@ t.test('connections, peers, users, rooms, close codes', async t => {
     'symple_messages_received_total{type="auth"}': 1
   })
   t.strictSame(await changes(async () => await connect(t, url, { user: 'alice', rooms: ['b'] })), {
-    symple_connections: 1,
+    symple_open_connections: 1,
     symple_connections_total: 1,
     symple_peers: 1,
     'symple_authentications_total{outcome="ok"}': 1,
@@ -54,7 +54,7 @@ t.test('connections, peers, users, rooms, close codes', async t => {
     await alice.closed
     await eventually(() => watched.server.symple.gauges.connections === 1, 'the server knows')
   }), {
-    symple_connections: -1,
+    symple_open_connections: -1,
     symple_peers: -1,
     symple_rooms: -1,
     'symple_connections_closed_total{code="1000"}': 1,

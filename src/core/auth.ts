@@ -1,6 +1,6 @@
 import type { Client } from './connection.js'
 import { SympleError } from './errors.js'
-import { isObject, serialisedSize, type Json, type JsonObject } from './json.js'
+import { isNestedWithin, isObject, MAX_DEPTH, serialisedSize, type Json, type JsonObject } from './json.js'
 import type { Limits } from './limits.js'
 import { publicFields } from './peer.js'
 import { given, isAddressable, isName, type Auth } from './protocol.js'
@@ -92,6 +92,7 @@ function parse (text: string): JsonObject {
     // Its text is not repeated: it is a secret.
   }
   if (!isObject(session)) throw faulty('it is no JSON object')
+  if (!isNestedWithin(session, MAX_DEPTH)) throw faulty('it is nested too deeply')
   return session
 }
 

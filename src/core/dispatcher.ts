@@ -112,13 +112,13 @@ export class Dispatcher {
     const { router, stats } = this.#hub
     const route = router.route(peer, to, remotes)
     stats.fanout.observe(route.peers.length)
-    for (let i = 0; i < route.strange; i++) this.#drop(peer, 'not_member')
+    if (route.strange > 0) this.#drop(peer, 'not_member', route.strange)
     if (route.peers.length === 0 && route.nodes.length === 0) this.#drop(peer, 'no_recipient')
     return route
   }
 
-  #drop (peer: Peer, reason: DropReason): void {
-    this.#hub.stats.drop(reason)
-    this.#hub.log.debug({ peer: peer.id, reason }, 'dropped')
+  #drop (peer: Peer, reason: DropReason, count = 1): void {
+    this.#hub.stats.drop(reason, count)
+    this.#hub.log.debug({ peer: peer.id, reason, count }, 'dropped')
   }
 }

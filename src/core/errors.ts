@@ -58,8 +58,5 @@ export class SympleError extends Error {
 
 /** What a client has to be told of an error; undefined: it is not to blame. */
 export function clientFault (error: unknown): SympleError | undefined {
-  if (error instanceof SympleError) return error
-  // JSON.parse takes any depth, JSON.stringify does not.
-  if (error instanceof RangeError) return new SympleError(400, 'Nested too deeply', { cause: error })
-  return undefined
+  return error instanceof SympleError ? error : undefined
 }

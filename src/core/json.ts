@@ -12,6 +12,12 @@ export function serialisedSize (value: Json): number {
   return Buffer.byteLength(JSON.stringify(value))
 }
 
+/**
+ * Objects and arrays inside one another, in what others wrote. `JSON.parse` takes any number, `JSON.stringify` ends at
+ * some thousands, and the parsers of some clients earlier.
+ */
+export const MAX_DEPTH = 512
+
 /** Whether there are no more than `depth` objects and arrays inside one another. */
 export function isNestedWithin (value: Json, depth: number): boolean {
   if (typeof value !== 'object' || value === null) return true

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { SympleError } from './errors.js'
-import { isNestedWithin, isObject, serialisedSize, type Json, type JsonObject } from './json.js'
+import { isNestedWithin, isObject, MAX_DEPTH, serialisedSize, type Json, type JsonObject } from './json.js'
 import type { Limits } from './limits.js'
 
 /** The protocol that `welcome` announces. */
@@ -11,12 +11,6 @@ export const ROUTED_TYPES = ['message', 'command', 'event'] as const
 
 /** Types that clients send; what else comes is ignored. */
 export const CLIENT_TYPES = ['auth', ...ROUTED_TYPES, 'presence', 'join', 'leave', 'close'] as const
-
-/**
- * Objects and arrays inside one another, in one message. `JSON.parse` takes any number, `JSON.stringify` ends at some
- * thousands, and the parsers of some clients earlier.
- */
-const MAX_DEPTH = 512
 
 /** To whom: everybody near (null), one name or address, or the rooms that are named. */
 export type Recipients = null | string | readonly string[]

@@ -32,9 +32,11 @@ export class Session implements Timed {
   #peerId: string | null = null
   #token: string | null = null
   #awaitsPong = false
-  #draining = false
+  /** When it is closed because the server ends; null: it is not. */
+  #drainAt: number | null = null
   #closeCode: number | null = null
   #received = 0
+  #bytes = 0
   readonly #openedAt: number
 
   /** Opened by `Symple.open`. */
@@ -52,6 +54,7 @@ export class Session implements Timed {
   /** One WebSocket message. Never throws: what is wrong with it, the client is told. */
   receive (data: Buffer, binary: boolean): void {
     this.hub.stats.bytesIn += data.length
+    this.#bytes += data.length
     this.#admit(data, binary)
   }
 
@@ -63,9 +66,9 @@ export class Session implements Timed {
 
   /** The client answered a ping. */
   pong (): void {
-    if (this.#state !== 'online' || !this.#awaitsPong || this.#draining) return
+    if (this.#state !== 'online' || !this.#awaitsPong) return
     this.#awaitsPong = false
-    this.hub.wheel.schedule(this, this.hub.limits.pingInterval * 1000)
+    this.#wakeIn(this.hub.limits.pingInterval * 1000)
   }
 
   /** The connection has room again for what waits. */
@@ -73,8 +76,14 @@ export class Session implements Timed {
     if (this.#peer !== null) this.hub.outbox.flushOne(this.#peer)
   }
 
-  /** The connection broke the rules of WebSocket, or broke; its end follows. */
-  failed (error: Error): void {
+  /**
+   * The connection broke; its end follows.
+   *
+   * @param code with which the WebSocket library closes it, since the client broke the rules; else undefined
+   */
+  failed (error: Error, code?: number): void {
+    if (code === CloseCode.tooBig) this.hub.stats.exceed('message_size')
+    if (code !== undefined && this.#state !== 'closing') this.#closeCode = code
     this.hub.log.debug(this.#told({ err: error }), 'connection failed')
   }
 
@@ -85,7 +94,9 @@ export class Session implements Timed {
    */
   closed (code: number): void {
     if (this.#state === 'closed') return
-    if (this.#state === 'authenticating' || this.#state === 'new') this.hub.stats.auths.abandoned++
+    if (this.#state === 'authenticating' || this.#state === 'new') {
+      this.hub.stats.auths[this.#closeCode === null ? 'abandoned' : 'malformed']++
+    }
     this.#retire()
     this.#state = 'closed'
     this.hub.wheel.cancel(this)
@@ -93,7 +104,7 @@ export class Session implements Timed {
     const closeCode = this.#closeCode ?? code
     this.hub.stats.close(closeCode)
     const duration = Math.round(this.hub.now() - this.#openedAt) / 1000
-    this.hub.log.info(this.#told({ code: closeCode, duration, received: this.#received }), 'closed')
+    this.hub.log.info(this.#told({ code: closeCode, duration, received: this.#received, bytes: this.#bytes }), 'closed')
   }
 
   /** Ends the session from this side: what is queued goes out, then the close. A client that ignores it is cut. */
@@ -116,9 +127,9 @@ export class Session implements Timed {
    */
   drain (notice: object, delay: number): void {
     if (this.#state !== 'online') return this.close(CloseCode.goingAway, SHUTDOWN)
-    this.#draining = true
+    this.#drainAt = this.hub.now() + delay
     this.hub.send(this.#peer!, notice)
-    this.hub.wheel.schedule(this, delay)
+    this.#wakeIn(this.hub.limits.pingInterval * 1000)
   }
 
   /**
@@ -146,7 +157,7 @@ export class Session implements Timed {
         this.hub.stats.auths.timeout++
         return this.refuse(new SympleError(408, 'Authentication timeout'))
       case 'online':
-        if (this.#draining) return this.close(CloseCode.goingAway, SHUTDOWN)
+        if (this.#drainAt !== null && this.hub.now() >= this.#drainAt) return this.close(CloseCode.goingAway, SHUTDOWN)
         return this.#awaitsPong ? this.#unresponsive() : this.#ping()
       case 'closing': return this.connection.terminate()
     }
@@ -156,12 +167,17 @@ export class Session implements Timed {
     const { pingInterval, pingTimeout } = this.hub.limits
     this.#awaitsPong = pingTimeout !== Infinity
     this.connection.ping()
-    this.hub.wheel.schedule(this, (this.#awaitsPong ? pingTimeout : pingInterval) * 1000)
+    this.#wakeIn((this.#awaitsPong ? pingTimeout : pingInterval) * 1000)
+  }
+
+  /** Has `expire` called after some milliseconds, or when it is to be closed if that is earlier. */
+  #wakeIn (delay: number): void {
+    this.hub.wheel.schedule(this, Math.min(delay, (this.#drainAt ?? Infinity) - this.hub.now()))
   }
 
   #unresponsive (): void {
     this.hub.stats.exceed('ping')
-    this.hub.log.warn(this.#told({ limit: 'ping' }), 'no pong')
+    this.hub.log.info(this.#told({ limit: 'ping' }), 'no pong')
     this.connection.terminate()
   }
 
@@ -176,7 +192,7 @@ export class Session implements Timed {
       const work = candidate instanceof Promise
         ? candidate.then(async identified => await this.#enter(identified))
         : this.#enter(candidate)
-      if (work !== undefined) this.#hold(work.catch((error: unknown) => { this.#reject(error, id) }))
+      if (work !== undefined) this.#hold(work.catch((error: unknown) => { this.#reject(error, id) }), id)
     } catch (error) {
       this.#reject(error, id)
     }
@@ -205,8 +221,8 @@ export class Session implements Timed {
     this.#limiter = new RateLimiter(hub.limits, hub.now())
     hub.stats.auths.ok++
     hub.send(peer, welcome(candidate))
-    hub.wheel.schedule(this, hub.limits.pingInterval * 1000)
-    hub.log.info(this.#told({ user: peer.user, host: peer.host, rooms: rooms.size }), 'online')
+    this.#wakeIn(hub.limits.pingInterval * 1000)
+    hub.log.info(this.#told({ user: peer.user, rooms: rooms.size }), 'online')
   }
 
   #reject (error: unknown, id: Json | undefined): void {
@@ -223,12 +239,13 @@ export class Session implements Timed {
    * Has what the client sends wait for `work`, and its socket too, so that no more than one read has to wait.
    *
    * @param work what is wrong in the end, the client is told
+   * @param id of the frame that is worked on, where it has one
    */
-  #hold (work: Promise<void>): void {
+  #hold (work: Promise<void>, id: Json | undefined): void {
     const waiting: Array<[Buffer, boolean]> = []
     this.#waiting = waiting
     this.connection.pause()
-    work.catch((error: unknown) => { this.#complain(error, undefined) }).then(() => {
+    work.catch((error: unknown) => { this.#complain(error, id) }).then(() => {
       this.#waiting = null
       // One of them may have the rest wait again.
       for (const [data, binary] of waiting) this.#admit(data, binary)
@@ -246,7 +263,7 @@ export class Session implements Timed {
       const inbound = decode(data, binary, hub.limits.maxMessageSize)
       message = inbound.message
       const work = this.#dispatch(this.#peer!, inbound)
-      if (work !== undefined) this.#hold(work)
+      if (work !== undefined) this.#hold(work, message['id'])
     } catch (error) {
       if (typeof message?.['type'] !== 'string') hub.stats.receive('invalid')
       this.#complain(error, message?.['id'])
@@ -308,6 +325,7 @@ export class Session implements Timed {
 
   /** What is logged of this session, with whose it is. */
   #told (details: object): object {
-    return this.#peerId === null ? details : { peer: this.#peerId, ...details }
+    const { host } = this.client
+    return this.#peerId === null ? { host, ...details } : { peer: this.#peerId, host, ...details }
   }
 }

@@ -82,8 +82,8 @@ export class Stats {
     this.received[type]!++
   }
 
-  drop (reason: DropReason): void {
-    this.drops[reason]++
+  drop (reason: DropReason, count = 1): void {
+    this.drops[reason] += count
   }
 
   exceed (limit: LimitName): void {

@@ -21,7 +21,8 @@ export class Batch {
   /** Rejects where the command failed, timed out, or could not be sent. */
   async send (...command: Command): Promise<unknown> {
     return await new Promise<unknown>((resolve, reject) => {
-      if (this.#queue.push({ command, resolve, reject }) === 1) setImmediate(() => { this.#flush() })
+      const fail = (error: Error) => { reject(withoutCommand(error)) }
+      if (this.#queue.push({ command, resolve, reject: fail }) === 1) setImmediate(() => { this.#flush() })
     })
   }
 
@@ -46,4 +47,9 @@ export class Batch {
       for (const { reject } of queue) reject(error)
     })
   }
+}
+
+/** What Redis said, without the command that it said it to: its keys hold tokens, and errors are logged. */
+function withoutCommand ({ name, message }: Error): Error {
+  return Object.assign(new Error(message), { name })
 }
