@@ -1,58 +1,85 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { connect, createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { pinned } from './cpus.js'
-import { servers } from './servers.js'
+import { answering, freePort, isRunning, listening, start, stop } from './processes.js'
+import { startRedis } from './redis.js'
+import { definitions } from './servers.js'
 
 const DIRECTORY = fileURLToPath(new URL('.', import.meta.url))
 const LOAD = fileURLToPath(new URL('load.js', import.meta.url))
 
-/** Milliseconds that a server may take to listen and to stop, and a whole run to end. */
-const START_LIMIT = 10_000
-const STOP_LIMIT = 5_000
+/** Milliseconds that a whole run may take. */
 const RUN_LIMIT = 90_000
 
-/** What was started here, to be ended with this process. */
-const children = new Set()
-process.on('exit', () => { for (const child of children) child.kill('SIGKILL') })
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => { process.exit(1) })
-
 /**
- * Plays a scenario against a fresh server.
+ * Plays a scenario against a fresh server, or against fresh nodes on a fresh Redis.
  *
- * @param server one of the names in `servers`
+ * @param server one of the names in `servers` and `setups`
  * @param scenario its parameters: see `scenarios`
- * @param nodeOptions for the server's process
+ * @param nodeOptions for the server's processes
  * @returns its `figures`, and its `failure` in words or null
  */
 export async function run ({ server, scenario, seconds, nodeOptions = [] }) {
-  const port = await freePort()
-  const { script, env, dialect } = servers[server]
-  const child = start('server', [...nodeOptions, script], {
-    // Not the repository: a server may read .env where it runs.
-    cwd: DIRECTORY,
-    env: { PATH: process.env.PATH, NODE_ENV: 'production', ...env, PORT: String(port) },
-    stdio: ['ignore', 'ignore', 'pipe']
-  })
-  let complaints = ''
-  child.stderr.on('data', data => { complaints = (complaints + data).slice(-500) })
+  const definition = definitions[server]
+  const { dialect, nodes: count = 1, receiversAt = 0 } = definition
+  const nodes = []
+  let redis = null
   try {
-    await listening(child, port)
-    const result = await play({ scenario, dialect, port, pid: child.pid, seconds })
-    if (child.exitCode !== null || child.signalCode !== null) result.failure ??= 'the server ended'
-    if (result.failure !== null && complaints !== '') result.failure += `; the server said: ${complaints.trim()}`
+    if (count > 1) redis = await startRedis()
+    for (let i = 0; i < count; i++) nodes.push(await startNode(definition, redis, nodeOptions))
+    for (const node of nodes) await node.ready()
+
+    const result = await play({
+      scenario,
+      seconds,
+      dialect,
+      nodes: nodes.map(({ port, child }) => ({ port, pid: child.pid })),
+      receiversAt,
+      redisPid: redis?.child.pid ?? null
+    })
+    if (!nodes.every(({ child }) => isRunning(child))) result.failure ??= 'the server ended'
+    if (redis !== null && !isRunning(redis.child)) result.failure ??= 'Redis ended'
+    const complaints = complaintsOf(nodes)
+    if (result.failure !== null && complaints !== '') result.failure += `; the server said: ${complaints}`
     return result
   } catch (error) {
-    return { failure: `${error.message} ${complaints}`.trim(), figures: {} }
+    return { failure: `${error.message} ${complaintsOf(nodes)}`.trim(), figures: {} }
   } finally {
-    await stop(child)
+    await Promise.all(nodes.map(({ child }) => stop(child)))
+    if (redis !== null) await stop(redis.child)
   }
 }
 
+async function startNode ({ script, env, readiness }, redis, nodeOptions) {
+  const port = await freePort()
+  const child = start('server', [process.execPath, ...nodeOptions, script], {
+    // Not the repository: a server may read .env where it runs.
+    cwd: DIRECTORY,
+    env: {
+      PATH: process.env.PATH,
+      NODE_ENV: 'production',
+      ...env,
+      ...(redis === null ? {} : { SYMPLE_REDIS_URL: redis.url }),
+      PORT: String(port)
+    },
+    stdio: ['ignore', 'pipe', 'pipe']
+  })
+  const ready = readiness === undefined
+    ? () => listening(child, port)
+    : () => answering(child, `http://127.0.0.1:${port}${readiness}`)
+  const node = { port, child, ready, complaints: '' }
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', data => { node.complaints = (node.complaints + data).slice(-500) })
+  }
+  return node
+}
+
+function complaintsOf (nodes) {
+  return nodes.map(({ complaints }) => complaints.trim()).filter(Boolean).join('; ')
+}
+
 async function play (task) {
-  const load = start('load', [LOAD], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  const load = start('load', [process.execPath, LOAD], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   const aborted = new AbortController()
   try {
     load.send(task)
@@ -65,46 +92,4 @@ async function play (task) {
     aborted.abort()
     await stop(load)
   }
-}
-
-function start (role, args, options) {
-  const [command, ...rest] = pinned(role, [process.execPath, ...args])
-  const child = spawn(command, rest, options)
-  children.add(child)
-  child.once('exit', () => { children.delete(child) })
-  return child
-}
-
-async function stop (child) {
-  if (!children.has(child)) return
-  const ended = once(child, 'exit')
-  child.kill('SIGTERM')
-  const timer = setTimeout(() => { child.kill('SIGKILL') }, STOP_LIMIT)
-  await ended
-  clearTimeout(timer)
-}
-
-async function freePort () {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address()
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
-async function listening (child, port) {
-  const deadline = performance.now() + START_LIMIT
-  while (performance.now() < deadline && children.has(child)) {
-    const socket = connect(port, '127.0.0.1')
-    try {
-      await once(socket, 'connect')
-      return
-    } catch {
-      await delay(50)
-    } finally {
-      socket.destroy()
-    }
-  }
-  throw new Error('the server does not listen')
 }

@@ -1,4 +1,4 @@
-// The load process: plays one scenario against one server, as the driver tells it, and reports.
+// The load process: plays one scenario against one server or cluster, as the driver tells it, and reports.
 import { connect } from './load/connect.js'
 import { dialects } from './load/dialects.js'
 import { idle } from './load/idle.js'
@@ -15,7 +15,8 @@ process.on('disconnect', () => { process.exit() })
 
 async function play (run) {
   try {
-    const { faults, figures } = await kinds[run.scenario.kind]({ ...run, dialect: dialects[run.dialect] })
+    const [{ port, pid }] = run.nodes
+    const { faults, figures } = await kinds[run.scenario.kind]({ ...run, port, pid, dialect: dialects[run.dialect] })
     return { failure: faults.describe(), figures }
   } catch (error) {
     return { failure: error.message, figures: {} }

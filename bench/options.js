@@ -1,25 +1,25 @@
 import { parseArgs } from 'node:util'
-import { scenarios } from './scenarios.js'
-import { servers } from './servers.js'
+import { parts } from './parts.js'
 
 const list = entries => entries.map(([name, text]) => `  ${name.padEnd(10)} ${text}`).join('\n')
+const listOf = ({ title, servers, scenarios }) => `${title}:
+${list(Object.entries(servers).map(([name, { title }]) => [name, title]))}
+
+${list(Object.entries(scenarios).map(([name, { about }]) => [name, about]))}`
 
 const HELP = `Usage: npm run bench -- [options]
 
   --reps N            repetitions, of which medians are taken (3)
   --seconds N         measured in each run of messages (2)
-  --scenarios a,b     only these
-  --servers a,b       only these
+  --cluster           only two nodes on one Redis; needs redis-server
+  --scenarios a,b     only these, of the servers, or with --cluster of the cluster
+  --servers a,b       only these, in the same way
   --out FILE          results as JSON (bench/results/latest.json)
   --profile           CPU profiles of the product, into bench/results/profiles
   --docs              writes docs/benchmarks.md and docs/benchmarks.svg
   --help              this
 
-Servers:
-${list(Object.entries(servers).map(([name, { title }]) => [name, title]))}
-
-Scenarios:
-${list(Object.entries(scenarios).map(([name, { about }]) => [name, about]))}
+${Object.values(parts).map(listOf).join('\n\n')}
 `
 
 /** Reads the command line; on a mistake or `--help` it says so and ends the process. */
@@ -29,8 +29,9 @@ export function readOptions () {
       options: {
         reps: { type: 'string', default: '3' },
         seconds: { type: 'string', default: '2' },
-        scenarios: { type: 'string', default: Object.keys(scenarios).join() },
-        servers: { type: 'string', default: Object.keys(servers).join() },
+        cluster: { type: 'boolean', default: false },
+        scenarios: { type: 'string' },
+        servers: { type: 'string' },
         out: { type: 'string' },
         profile: { type: 'boolean', default: false },
         docs: { type: 'boolean', default: false },
@@ -41,13 +42,12 @@ export function readOptions () {
       process.stdout.write(HELP)
       process.exit(0)
     }
-    const names = pick('scenarios', values.scenarios, scenarios)
+    if (values.docs && values.cluster) throw new Error('--docs is about everything: it can\'t be had with --cluster')
     return {
       ...values,
       reps: positive('reps', values.reps),
       seconds: positive('seconds', values.seconds),
-      servers: pick('servers', values.servers, servers),
-      scenarios: Object.fromEntries(names.map(name => [name, scenarios[name]]))
+      parts: chosen(values)
     }
   } catch (error) {
     process.stderr.write(`${error.message}\nTry --help.\n`)
@@ -55,12 +55,26 @@ export function readOptions () {
   }
 }
 
-function pick (option, text, known) {
-  const names = text.split(',')
-  for (const name of names) {
-    if (!Object.hasOwn(known, name)) throw new Error(`--${option}: there is no ${name}`)
+/** All parts, unless the command line asks for something of one of them. */
+function chosen ({ cluster, scenarios, servers }) {
+  if (!cluster && scenarios === undefined && servers === undefined) return parts
+  const name = cluster ? 'cluster' : 'servers'
+  const part = parts[name]
+  return {
+    [name]: {
+      ...part,
+      scenarios: pick('scenarios', scenarios, part.scenarios),
+      servers: pick('servers', servers, part.servers)
+    }
   }
-  return names
+}
+
+function pick (option, text, known) {
+  if (text === undefined) return known
+  return Object.fromEntries(text.split(',').map(name => {
+    if (!Object.hasOwn(known, name)) throw new Error(`--${option}: there is no ${name}`)
+    return [name, known[name]]
+  }))
 }
 
 function positive (option, text) {

@@ -46,3 +46,18 @@ export const scenarios = {
     seconds: 4
   }
 }
+
+// In a room of their own, and to hear nothing of the others.
+const bystanders = 10
+
+/** What is measured with two nodes on one Redis. */
+export const clusterScenarios = {
+  fan20: { ...scenarios.fan20, bystanders },
+  'fan20-200': room('the same to 200 receivers', { senders: 20, receivers: 200, pace: window(8), bystanders }),
+  'lone-200': room('1 sender to 200 receivers, 100 B, one message in flight', {
+    senders: 1, receivers: 200, pace: window(1), bystanders
+  }),
+  'rate-200': room('20 senders to 200 receivers, 100 B, 100 messages a second', {
+    senders: 20, receivers: 200, pace: rate(100, 3), bystanders
+  })
+}

@@ -3,6 +3,9 @@ import { Client } from './client.js'
 
 const IN_FLIGHT = 100
 
+/** Milliseconds. */
+const SILENCE = 300
+
 /** Peers in rooms of one size. */
 export function roomsOf ({ peers, roomSize }, options) {
   return Array.from({ length: peers }, (_, i) => {
@@ -44,6 +47,15 @@ export async function assemble (clients, inbox) {
   const expected = pairs(clients)
   if (!await until(() => inbox.presences >= expected, 20_000)) {
     throw new Error(`${inbox.presences} presence frames came, where ${expected} were due`)
+  }
+}
+
+/** Waits until no presence has come for a while: what nodes tell each other has come too. */
+export async function quiet (inbox) {
+  let presences = -1
+  while (presences !== inbox.presences) {
+    presences = inbox.presences
+    await delay(SILENCE)
   }
 }
 

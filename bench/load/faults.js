@@ -6,6 +6,8 @@ export class Faults {
   undelivered = 0
   duplicated = 0
   reordered = 0
+  /** Presence of a peer that was known already. */
+  duplicatedPresence = 0
   /** Came to somebody whom it was not for, or was never sent. */
   misrouted = 0
   /** Came back to its sender. */

@@ -12,9 +12,12 @@ export const mainFigures = {
 }
 
 /** What else there is to say about a scenario, from the medians of its figures. */
-export function remarks (kind, { late, settled, gone, cutOff }) {
+export function remarks (kind, { late, serverShare, redisShare, settled, gone, cutOff }) {
   switch (kind) {
-    case 'traffic': return late > 0 ? `overloaded: ${count(late)} deliveries behind at the end` : ''
+    case 'traffic': return [
+      late > 0 ? `overloaded: ${count(late)} deliveries behind at the end` : '',
+      redisShare == null ? '' : `Redis used ${percent(redisShare / serverShare)} as much processor time`
+    ].filter(Boolean).join('; ')
     case 'storm': return `all heard of all after ${settled?.toFixed(2)} s, of the end after ${gone?.toFixed(2)} s`
     case 'slow': return cutOff ? 'the slow one was cut off' : 'the slow one was kept, and all that it has not read'
     default: return ''
@@ -37,6 +40,11 @@ export function bytes (value) {
 export function milliseconds (value) {
   if (value == null) return ''
   return value >= 100 ? value.toFixed(0) : value.toPrecision(2)
+}
+
+export function percent (value) {
+  const share = value * 100
+  return `${share > 0 && share < 10 ? share.toPrecision(2) : share.toFixed(0)} %`
 }
 
 export function ratio (value) {

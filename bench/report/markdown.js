@@ -1,32 +1,10 @@
-import { servers } from '../servers.js'
-import { count, mainFigures, milliseconds, ratio, remarks } from './figures.js'
+import { cluster } from './cluster.js'
+import { descriptions, latencyTable, mainTable, notes } from './tables.js'
 
-/** The page of results. */
-export function document ({ date, machine, options, summary }, scenarios) {
-  const compared = Object.keys(servers).filter(name => summary.some(({ server }) => server === name))
-  const find = (scenario, server) => summary.find(entry => entry.scenario === scenario && entry.server === server)
-  const titles = compared.map(server => servers[server].title)
-
-  const main = Object.entries(scenarios).map(([name, { kind }]) => {
-    const { key, unit, format } = mainFigures[kind]
-    const cells = compared.map(server => {
-      const entry = find(name, server)
-      return `${format(entry.figures[key])} (${ratio(entry.ratio)})`
-    })
-    return [`\`${name}\``, unit, ...cells]
-  })
-  const latencies = Object.entries(scenarios).flatMap(([name]) => {
-    const cells = compared.map(server => {
-      const { p50, p99, perSecond } = find(name, server).figures
-      const latency = p50 == null ? '' : `${milliseconds(p50)} / ${milliseconds(p99)} ms`
-      return [perSecond == null ? '' : `${count(perSecond)}/s`, latency].filter(Boolean).join(', ')
-    })
-    return cells.some(Boolean) ? [[`\`${name}\``, ...cells]] : []
-  })
-  const notes = summary.flatMap(({ scenario, kind, server, figures }) => {
-    const text = remarks(kind, figures)
-    return text === '' ? [] : [`- \`${scenario}\`, ${servers[server].title}: ${text}.`]
-  })
+/** The page of results; `known` are the parts that they are of. */
+export function document ({ date, machine, options, parts }, known) {
+  const { servers: played } = parts
+  const { scenarios } = known.servers
 
   return `# Benchmarks
 
@@ -46,9 +24,9 @@ symple-server runs with all its checks, only the rate limit is off.
 
 The main figure, and in parentheses how many times better than the ws loop it is.
 
-${markdownTable(['scenario', 'figure', ...titles], main)}
+${mainTable(played, scenarios)}
 
-${notes.join('\n')}
+${notes(played)}
 
 ## Rates and latencies
 
@@ -56,12 +34,12 @@ Deliveries (for \`storm\` presence frames, for \`connect\` connections) a second
 keeps a number of messages in flight, latency is mostly the time that they wait for each other, and a server that is
 faster looks better in it too; \`rate\`, \`lone\` and \`direct\` show what a user would notice.
 
-${markdownTable(['scenario', ...titles], latencies)}
+${latencyTable(played, scenarios)}
 
 ## Scenarios
 
-${Object.entries(scenarios).map(([name, { about }]) => `- \`${name}\`: ${about}`).join('\n')}
-
+${descriptions(scenarios)}
+${parts.cluster === undefined ? '' : cluster(parts.cluster, known.cluster.scenarios)}
 ## Method
 
 - Each run has a fresh server${machine.pinned ? ', pinned to one processor; the load comes from another' : ''}.
@@ -80,9 +58,4 @@ Machine: ${machine.cpu}, ${machine.cpus} processors, ${machine.memory}; ${machin
 
 To repeat it: \`npm run bench\`; see [bench/README.md](../bench/README.md).
 `
-}
-
-function markdownTable (head, rows) {
-  const line = cells => `| ${cells.join(' | ')} |`
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
 }

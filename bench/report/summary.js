@@ -4,8 +4,10 @@ import { mainFigures } from './figures.js'
 /**
  * One entry for each scenario and server: medians of its figures, and by what factor it is better than the base.
  * Runs that failed count for nothing but `failures`.
+ *
+ * @param base the name of the server that the others are compared with
  */
-export function summarise (runs, scenarios) {
+export function summarise (runs, scenarios, base = BASE) {
   const entries = []
   for (const [scenario, { kind }] of Object.entries(scenarios)) {
     const ofScenario = runs.filter(run => run.scenario === scenario)
@@ -24,14 +26,14 @@ export function summarise (runs, scenarios) {
       })
     }
   }
-  for (const entry of entries) entry.ratio = ratioToBase(entry, entries)
+  for (const entry of entries) entry.ratio = ratioToBase(entry, entries, base)
   return entries
 }
 
-function ratioToBase ({ scenario, kind, figures }, entries) {
+function ratioToBase ({ scenario, kind, figures }, entries, baseName) {
   const { key, better } = mainFigures[kind]
   const own = figures[key]
-  const base = entries.find(entry => entry.scenario === scenario && entry.server === BASE)?.figures[key]
+  const base = entries.find(entry => entry.scenario === scenario && entry.server === baseName)?.figures[key]
   if (own == null || base == null) return null
   return better === 'more' ? own / base : base / own
 }

@@ -1,13 +1,15 @@
-import { servers } from '../servers.js'
+import { definitions } from '../servers.js'
 import { count, mainFigures, milliseconds, ratio, remarks } from './figures.js'
 
-const HEAD = ['scenario', 'server', 'main figure', '', 'to ws', 'spread', 'per second', 'p50 ms', 'p99 ms', 'remarks']
 const LEFT = new Set([0, 1, 3, 9])
 
 /** The summary as text, in columns. */
-export function table (summary) {
-  const rows = [HEAD, ...summary.map(row)]
-  const widths = HEAD.map((_, column) => Math.max(...rows.map(cells => cells[column].length)))
+export function table (summary, base) {
+  const head = [
+    'scenario', 'server', 'main figure', '', `to ${definitions[base].title}`, 'spread', 'per second', 'p50 ms', 'p99 ms', 'remarks'
+  ]
+  const rows = [head, ...summary.map(row)]
+  const widths = head.map((_, column) => Math.max(...rows.map(cells => cells[column].length)))
   return rows.map(cells => cells.map((cell, column) => {
     return LEFT.has(column) ? cell.padEnd(widths[column]) : cell.padStart(widths[column])
   }).join('  ').trimEnd()).join('\n')
@@ -17,7 +19,7 @@ function row ({ scenario, kind, server, figures, ratio: toBase, spread, failures
   const { key, unit, format } = mainFigures[kind]
   return [
     scenario,
-    servers[server].title,
+    definitions[server].title,
     format(figures[key]),
     unit,
     ratio(toBase),
