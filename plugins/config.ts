@@ -179,7 +179,12 @@ const PROBLEMS: Record<string, string> = {
   pattern: 'must be a path like /realtime: without spaces and any of : * ? # ( ) %, and not one of the server\'s own'
 }
 
-interface SchemaError { keyword?: string, instancePath: string, message?: string, params?: { allowedValues?: string[] } }
+interface SchemaError {
+  keyword?: string
+  instancePath: string
+  message?: string
+  params?: { allowedValues?: string[] }
+}
 
 /** What Ajv found, as one line about the first variable that is wrong. */
 function explain (error: unknown): unknown {

@@ -13,12 +13,12 @@ export interface RedisUrl {
 
 const PATTERN = new RegExp([
   '^redis(?<tls>s?)(?:-(?<kind>sentinel|cluster))?://',
-  '(?:(?<credentials>[^@/]*)@)?',
+  '(?:(?<credentials>[^@/\\\\\\s]*)@)?',
   '(?<nodes>[^@/?#]+)',
   '(?:/(?<path>[^?#]*))?$'
 ].join(''))
 
-/** A name or an address, one of IPv6 in brackets; without what the parser of URLs would pass over, or take for another sign. */
+/** A name or an address, one of IPv6 in brackets; nothing that the parser of URLs passes over or takes for another. */
 const HOST = /^(?<host>\[[^\]]+\]|[^\s\\%:[\]]+)(?::(?<port>\d+))?$/
 
 const DEFAULT_PORTS = { single: 6379, sentinel: 26379, cluster: 6379 }
@@ -34,11 +34,12 @@ export function parseRedisUrl (url: string): RedisUrl | undefined {
   const kind = (given ?? 'single') as RedisUrl['kind']
   const nodes = hosts.split(',').map(host => parseHost(host, DEFAULT_PORTS[kind]))
   if (kind === 'single' && nodes.length !== 1) return undefined
-  const [name, db = '0'] = kind === 'sentinel' ? path.split('/') : [undefined, path === '' ? '0' : path]
+  const [name, db = '0', ...rest] = kind === 'sentinel' ? path.split('/') : [undefined, path === '' ? '0' : path]
+  if (rest.length > 0) return undefined
   if (kind === 'sentinel' && name === '') return undefined
   if (!/^\d+$/.test(db) || (kind === 'cluster' && db !== '0')) return undefined
   // A password may hold colons, a user name may not.
-  const [, ...parts] = /^([^:]*):?(.*)$/.exec(credentials)!
+  const [, ...parts] = /^([^:]*):?([^]*)$/.exec(credentials)!
   const [username, password] = parts.map(decode)
   if (username === undefined || password === undefined) return undefined
   if (!nodes.every(node => node !== undefined)) return undefined

@@ -7,16 +7,17 @@ import websocket from '../plugins/websocket.js'
 import sympleRoute from '../routes/symple.js'
 import { MemoryBackplane } from '../src/backplane/memory.js'
 import type { Authenticator } from '../src/core/auth.js'
+import type { Backplane } from '../src/core/backplane.js'
 import { Symple } from '../src/core/symple.js'
 
 /** Starts a server of which the test decides who may come in; the test's teardown ends it. */
 export async function startHookedServer (
-  t: Test, authenticate: Authenticator, env: Record<string, string> = {}
+  t: Test, authenticate: Authenticator, env: Record<string, string> = {}, backplane: Backplane = new MemoryBackplane()
 ): Promise<{ url: string, port: number, symple: Symple }> {
   const fastify = Fastify()
   await fastify.register(config, { env })
   const { limits, dynamicRooms } = fastify.config
-  const symple = new Symple({ limits, dynamicRooms, authenticate, backplane: new MemoryBackplane() })
+  const symple = new Symple({ limits, dynamicRooms, authenticate, backplane })
   await fastify.register(fp(async instance => {
     instance.decorate('symple', symple)
     instance.decorate('impediments', () => [])

@@ -124,7 +124,7 @@ export async function startRedis (t: Test, { args = [], port }: RedisOptions = {
  * A free port below those that systems give to outgoing connections: one of these would be taken while the server is
  * down, by a client that tries to reach it.
  */
-async function freePort (): Promise<number> {
+export async function freePort (): Promise<number> {
   for (;;) {
     const port = randomInt(20_000, 32_000)
     const server = createServer().listen(port, '127.0.0.1')

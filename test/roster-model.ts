@@ -19,10 +19,25 @@ interface Player {
   readonly user: string
   readonly rooms: Set<string>
   data: Record<string, unknown>
+  /** Who it is, for the record of steps. */
+  readonly label: string
+  /** Resolves when it is a peer. */
+  readonly welcomed: Promise<void>
   /** How many of its frames have been looked at. */
   read: number
   /** The roster that those add up to. */
   readonly roster: Map<string, PeerObject>
+}
+
+export interface RosterOptions {
+  /** Whether steps are taken without waiting for those before them; then a client may go before it was welcomed. */
+  racing?: boolean
+  /** Is called between steps, to make things harder. @returns what it did, if anything */
+  disturb?: (random: Random) => string | undefined
+  /** Ends all that `disturb` has begun. */
+  calm?: () => void
+  /** Waits until what nodes say to each other has been heard. */
+  quiet?: () => Promise<void>
 }
 
 /**
@@ -33,14 +48,16 @@ export class RosterModel {
   readonly #t: Test
   readonly #urls: readonly string[]
   readonly #seed: number
+  readonly #options: RosterOptions
   readonly #random: Random
   readonly #players: Player[] = []
   readonly #steps: string[] = []
   #serial = 0
 
   /** @param urls of the servers; each client connects to one of them */
-  constructor (t: Test, urls: readonly string[], seed: number) {
+  constructor (t: Test, urls: readonly string[], seed: number, options: RosterOptions = {}) {
     this.#t = t
+    this.#options = options
     this.#urls = urls
     this.#seed = seed
     this.#random = new Random(seed)
@@ -54,6 +71,7 @@ export class RosterModel {
     try {
       for (let i = 0; i < steps; i += burst) {
         for (let j = 0; j < burst; j++) await this.#step()
+        this.#options.calm?.()
         await this.#rest()
       }
     } catch (error) {
@@ -66,6 +84,8 @@ export class RosterModel {
 
   async #step (): Promise<void> {
     const random = this.#random
+    const disturbed = this.#options.disturb?.(random)
+    if (disturbed !== undefined) this.#steps.push(disturbed)
     const players = this.#players
     if (players.length < 2 || (players.length < CAST && random.oneIn(5))) return await this.#enter()
     const player = random.pick(players)
@@ -82,27 +102,37 @@ export class RosterModel {
     const user = random.pick(USERS)
     const rooms = ROOMS.filter(() => random.oneIn(4))
     const data = random.oneIn(3) ? {} : this.#data()
-    const client = new TestClient(random.pick(this.#urls))
+    const node = random.below(this.#urls.length)
+    const client = new TestClient(this.#urls[node]!)
     this.#t.teardown(() => { client.ws.terminate() })
-    const welcome = await client.authenticate({ user, rooms, data })
+    await client.opened()
     const ordinary = rooms.filter(room => room !== user)
-    expectSame(welcome.rooms, [user, ...ordinary], 'rooms of the welcome')
-    this.#players.push({ client, user, rooms: new Set(ordinary), data, read: 0, roster: new Map() })
-    this.#note(client, `enters ${ordinary.join(', ')} with ${JSON.stringify(data)}`)
+    const welcomed = client.authenticate({ user, rooms, data }).then(welcome => {
+      expectSame(welcome.rooms, [user, ...ordinary], 'rooms of the welcome')
+    })
+    // It may go before.
+    welcomed.catch(() => {})
+    const label = `${user} (${++this.#serial}) at ${node}`
+    const player = { client, user, rooms: new Set(ordinary), data, label, welcomed, read: 0, roster: new Map() }
+    this.#players.push(player)
+    this.#note(player, `enters ${ordinary.join(', ')} with ${JSON.stringify(data)}`)
+    if (this.#options.racing !== true) await welcomed
   }
 
-  #join ({ client, user, rooms }: Player): void {
+  #join (player: Player): void {
+    const { client, user, rooms } = player
     const room = this.#random.pick(ROOMS)
     if (room !== user) rooms.add(room)
     client.send({ type: 'join', room })
-    this.#note(client, `joins ${room}`)
+    this.#note(player, `joins ${room}`)
   }
 
-  #leave ({ client, rooms }: Player): void {
+  #leave (player: Player): void {
+    const { client, rooms } = player
     const room = this.#random.pick(ROOMS)
     rooms.delete(room)
     client.send({ type: 'leave', room })
-    this.#note(client, `leaves ${room}`)
+    this.#note(player, `leaves ${room}`)
   }
 
   #publish (player: Player): void {
@@ -110,7 +140,7 @@ export class RosterModel {
     if (data !== undefined) player.data = data
     // The mark tells it from what the server says of its own accord.
     player.client.send({ type: 'presence', data, published: true })
-    this.#note(player.client, `publishes ${JSON.stringify(data)}`)
+    this.#note(player, `publishes ${JSON.stringify(data)}`)
   }
 
   #part (player: Player): void {
@@ -120,15 +150,15 @@ export class RosterModel {
     if (way === 0) client.ws.terminate()
     if (way === 1) client.ws.close()
     if (way === 2) client.send({ type: 'close' })
-    this.#note(client, ['is killed', 'closes', 'says close'][way]!)
+    this.#note(player, ['is killed', 'closes', 'says close'][way]!)
   }
 
   #data (): Record<string, unknown> {
     return { serial: ++this.#serial, [this.#random.pick(['mood', 'status'])]: this.#serial }
   }
 
-  #note (client: TestClient, what: string): void {
-    this.#steps.push(`${client.address} ${what}`)
+  #note ({ label }: Player, what: string): void {
+    this.#steps.push(`${label} ${what}`)
   }
 
   // Rest ----------------------------------------------------------------------------------------------------------
@@ -136,6 +166,7 @@ export class RosterModel {
   async #rest (): Promise<void> {
     const clients = this.#players.map(({ client }) => client)
     let difference: string | null = null
+    for (const { welcomed } of this.#players) await welcomed
     try {
       // Those that go, and other servers, are heard of in their own time.
       await eventually(async () => {
@@ -144,8 +175,9 @@ export class RosterModel {
         return difference === null
       }, 'rest')
     } catch (error) {
-      throw new Error(difference ?? String(error))
+      throw difference === null || !String(error).includes('did not come true') ? error : new Error(difference)
     }
+    await this.#options.quiet?.()
     await settle(...clients)
     const later = this.#difference()
     if (later !== null) throw new Error(`not at rest: ${later}`)
@@ -156,11 +188,12 @@ export class RosterModel {
   #difference (): string | null {
     for (const player of this.#players) {
       this.#read(player)
-      const seen = JSON.stringify(sorted(Object.fromEntries(player.roster)))
-      const expected = JSON.stringify(sorted(this.#visibleTo(player)))
-      if (seen !== expected) return `${player.client.address} sees\n${seen}\nand should see\n${expected}`
-      const plain = JSON.stringify(sorted(player.client.roster))
-      if (plain !== expected) return `the roster of ${player.client.address} is\n${plain}\nand should be\n${expected}`
+      const expected = this.#visibleTo(player)
+      const label = `${player.label}, which is ${player.client.address},`
+      const wrong = differences(Object.fromEntries(player.roster), expected)
+      if (wrong !== null) return `${label} sees another roster than it should:\n${wrong}`
+      const plain = differences(player.client.roster, expected)
+      if (plain !== null) return `${label} has another roster than it should:\n${plain}`
     }
     return null
   }
@@ -170,7 +203,7 @@ export class RosterModel {
     const { client, roster } = player
     for (; player.read < client.frames.length; player.read++) {
       const frame = client.frames[player.read]!
-      if (frame.type === 'presence') takeIn(client, roster, frame)
+      if (frame.type === 'presence') takeIn(client, roster, frame, this.#urls.length > 1)
       else if (frame.type === 'error' && !String(frame.id).startsWith('barrier-')) throw new Error(`an error: ${JSON.stringify(frame)}`)
     }
   }
@@ -186,19 +219,33 @@ export class RosterModel {
   }
 }
 
-function takeIn (client: TestClient, roster: Map<string, PeerObject>, frame: Frame): void {
+/** @param repeatable whether what a peer published may be told as a presence of the server, as between nodes it may */
+function takeIn (client: TestClient, roster: Map<string, PeerObject>, frame: Frame, repeatable: boolean): void {
   const from = frame.from!
   const data = frame.data as PeerObject
   const told = `${client.address} is told ${JSON.stringify(frame)}`
   if (`${data.user}|${data.id}` !== from || from === client.address) throw new Error(`${told}: a wrong address`)
   if (frame['published'] !== true) {
-    if (data.online && roster.has(from)) throw new Error(`${told}: it sees that peer already`)
+    const seen = roster.get(from)
+    if (data.online && seen !== undefined && !(repeatable && JSON.stringify(seen) !== JSON.stringify(data))) {
+      throw new Error(`${told}: it sees that peer already`)
+    }
     if (!data.online && !roster.has(from)) throw new Error(`${told}: it does not see that peer`)
   } else if (!roster.has(from)) {
     throw new Error(`${told}: published to one that does not see it`)
   }
   if (data.online) roster.set(from, data)
   else roster.delete(from)
+}
+
+/** Who is wrong in a roster, and how; null: nobody. */
+function differences (seen: Roster, expected: Roster): string | null {
+  const lines: string[] = []
+  for (const address of new Set([...Object.keys(seen), ...Object.keys(expected)])) {
+    const [is, should] = [seen[address], expected[address]].map(data => data && JSON.stringify(sorted(data)))
+    if (is !== should) lines.push(`${address}\n  is        ${is}\n  should be ${should}`)
+  }
+  return lines.length === 0 ? null : lines.join('\n')
 }
 
 /** The same with all keys in one order. */

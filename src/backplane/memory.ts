@@ -106,5 +106,8 @@ export class MemoryBackplane implements Backplane {
   reconnect (): void {
     this.#connected = true
     this.#listener?.restored()
+    for (const other of this.#network.nodes) {
+      if (other !== this) other.listener?.doubted(this.node)
+    }
   }
 }

@@ -75,6 +75,8 @@ export interface BackplaneListener {
   gone (node: string): void
   /** Something may have been lost, or forgotten: all that this node knows and has told is to be compared again. */
   restored (): void
+  /** Another node can't be sure that all it told this one has come: what is known of it is to be compared. */
+  doubted (node: string): void
   /** The members that this node has in a place now. */
   members (place: string): MemberRecord[]
   /** The other nodes that this one has heard of. */

@@ -66,13 +66,17 @@ export class Cluster implements BackplaneListener {
     for (const room of rooms) {
       room.pending?.delete(peer)
       if (room.pending?.size === 0) room.pending = null
-      if (peer.rooms.has(room)) continue
-      this.leaving(peer, room)
-      this.#hub.rooms.release(room)
     }
+    const missed = rooms.filter(room => !peer.rooms.has(room))
+    if (missed.length === 0) return
+    for (const room of missed) this.#backplane.leave(room.place, peer.id, isLast(peer, room))
+    // If it has gone meanwhile, who was told of it since then by way of these rooms takes it for one of its user's too.
+    const gone = !this.#hub.rooms.peers.has(peer.id)
+    this.#tell(missed, places => ({ kind: 'exit', places: gone ? null : places, id: peer.id }))
+    for (const room of missed) this.#hub.rooms.release(room)
   }
 
-  /** A peer is about to leave a room, or is not to enter it. */
+  /** A peer is about to leave a room. */
   leaving (peer: Peer, room: Room): void {
     if (this.alone) return
     this.#backplane.leave(room.place, peer.id, isLast(peer, room))
@@ -155,9 +159,12 @@ export class Cluster implements BackplaneListener {
     if (found === undefined || !room.wanted) return
     room.loaded = true
     for (const member of found) this.#apply(this.#node(nodeOf(member.id)), room, member)
-    for (const node of room.nodes?.keys() ?? []) {
-      this.send([node], { kind: 'list', place: room.place, members: this.#own(room), yours: digestOf(this.#of(node, room)) })
-    }
+    for (const node of room.nodes?.keys() ?? []) this.#greet(node, room)
+  }
+
+  /** Tells a node who of this one is in a room, and what this one believes of it. */
+  #greet (node: RemoteNode, room: Room): void {
+    this.send([node], { kind: 'list', place: room.place, members: this.#own(room), yours: digestOf(this.#of(node, room)) })
   }
 
   members (place: string): MemberRecord[] {
@@ -188,13 +195,8 @@ export class Cluster implements BackplaneListener {
 
   /** Takes up what is said of a member of another node, in one room. */
   #apply (node: RemoteNode, room: Room, member: MemberRecord): void {
-    const { rooms, presence } = this.#hub
     const remote = this.#update(node, member) ?? this.#meet(node, member)
-    if (remote === undefined) return
-    if (!remote.rooms.has(room)) presence.remoteEnter(remote, room)
-    // Whoever is known at all is known as one of its user's.
-    const personal = rooms.obtain(true, remote.user)
-    if (!remote.rooms.has(personal)) presence.remoteEnter(remote, personal)
+    if (remote !== undefined && !remote.rooms.has(room)) this.#hub.presence.remoteEnter(remote, room)
   }
 
   #meet (node: RemoteNode, { id, record }: MemberRecord): RemotePeer | undefined {
@@ -204,19 +206,18 @@ export class Cluster implements BackplaneListener {
       return undefined
     }
     const remote = new RemotePeer(id, node, known)
-    node.peers.set(id, remote)
-    this.#hub.rooms.remotes.set(id, remote)
+    this.#hub.rooms.meetRemote(remote)
     return remote
   }
 
   /** @returns the member, if it is known, with the newer of two records */
-  #update (node: RemoteNode, { id, record }: MemberRecord, tell = true): RemotePeer | undefined {
+  #update (node: RemoteNode, { id, record }: MemberRecord): RemotePeer | undefined {
     const remote = node.peers.get(id)
     if (remote === undefined) return undefined
     const update = decodeRecord(id, record)
     if (update !== undefined && update.version > remote.version) {
       remote.update(update)
-      if (tell) this.#hub.presence.remoteChange(remote)
+      this.#hub.presence.remoteChange(remote)
     }
     return remote
   }
@@ -237,7 +238,7 @@ export class Cluster implements BackplaneListener {
       case 'exit': return this.#onExit(node, entry)
       case 'list': return this.#onList(node, entry)
       case 'check': return this.#onCheck(node, entry)
-      case 'ask': return this.#sendList(node, entry.place)
+      case 'ask': return this.#correct(node, entry.place)
       case 'route': return this.#onRoute(node, entry)
       case 'publish': return this.#onPublish(node, entry)
     }
@@ -261,7 +262,7 @@ export class Cluster implements BackplaneListener {
     }
   }
 
-  #onList (node: RemoteNode, { place, members, yours }: Extract<Entry, { kind: 'list' }>): void {
+  #onList (node: RemoteNode, { place, members, yours, answer }: Extract<Entry, { kind: 'list' }>): void {
     const room = this.#hub.rooms.at(place)
     if (room !== undefined) {
       const ids = new Set(members.map(member => member.id))
@@ -270,17 +271,25 @@ export class Cluster implements BackplaneListener {
         if (!ids.has(remote.id)) this.#hub.presence.remoteLeave(remote, room)
       }
     }
-    if (yours !== undefined && yours !== digestOf(room?.own() ?? [])) this.#sendList(node, place)
+    if (yours !== undefined && yours !== digestOf(room?.own() ?? [])) this.#correct(node, place, answer)
   }
 
   #onCheck (node: RemoteNode, { place, mine, yours }: Extract<Entry, { kind: 'check' }>): void {
     const room = this.#hub.rooms.at(place)
-    if (yours !== digestOf(room?.own() ?? [])) this.#sendList(node, place)
+    if (yours !== digestOf(room?.own() ?? [])) this.#correct(node, place)
     if (room !== undefined && mine !== digestOf(this.#of(node, room))) this.send([node], { kind: 'ask', place })
   }
 
-  #sendList (node: RemoteNode, place: string): void {
-    this.send([node], { kind: 'list', place, members: this.members(place) })
+  /**
+   * Tells a node that is wrong about it who of this one is in a place. That node may have changed meanwhile, too, and
+   * not told this one, of which it did not know that it has members there: so the answer says what is believed of it.
+   *
+   * @param last whether this answers an answer: from there on, each knows of the other, and tells it of all changes
+   */
+  #correct (node: RemoteNode, place: string, last = false): void {
+    const room = this.#hub.rooms.at(place)
+    const yours = room === undefined || last ? {} : { yours: digestOf(this.#of(node, room)) }
+    this.send([node], { kind: 'list', place, members: this.members(place), answer: true, ...yours })
   }
 
   /** Who of this node gets it is decided here: this node knows best who is in its rooms. */
@@ -292,8 +301,13 @@ export class Cluster implements BackplaneListener {
   }
 
   #onPublish (node: RemoteNode, { member, payload }: Extract<Entry, { kind: 'publish' }>): void {
-    const sender = this.#update(node, member, false)
+    const sender = node.peers.get(member.id)
     if (sender === undefined) return this.#hub.stats.drop('unknown_sender')
+    const update = decodeRecord(member.id, member.record)
+    if (update === undefined) return this.#ignore('record')
+    // The directory was faster, and told what the peer has published since: this would undo it.
+    if (update.version < sender.version) return
+    if (update.version > sender.version) sender.update(update)
     const { peers } = this.#hub.router.route(sender, null)
     this.#hub.deliver(peers, frameOf(payload))
   }
@@ -348,12 +362,25 @@ export class Cluster implements BackplaneListener {
     const found = await this.#backplane.read(room.place)
     if (found === undefined || !room.wanted) return
     room.loaded = true
-    // Only who is new: who is missing may be about to write itself in again. Its own node will say.
-    for (const member of found) this.#apply(this.#node(nodeOf(member.id)), room, member)
-    for (const node of room.nodes?.keys() ?? []) {
-      const mine = digestOf(room.own())
-      this.send([node], { kind: 'check', place: room.place, mine, yours: digestOf(this.#of(node, room)) })
+    // What was found says only whom to ask: who has left while the directory was away may still stand there.
+    const nodes = new Set(room.nodes?.keys())
+    for (const { id } of found) nodes.add(this.#node(nodeOf(id)))
+    for (const node of nodes) this.#check(node, room)
+  }
+
+  doubted (id: string): void {
+    const node = this.#nodes.get(id)
+    if (node === undefined) return
+    const rooms = new Set<Room>()
+    for (const peer of node.peers.values()) for (const room of peer.rooms.keys()) rooms.add(room)
+    for (const room of rooms) {
+      if (room.wanted) this.#check(node, room)
     }
+  }
+
+  #check (node: RemoteNode, room: Room): void {
+    const mine = digestOf(room.own())
+    this.send([node], { kind: 'check', place: room.place, mine, yours: digestOf(this.#of(node, room)) })
   }
 }
 

@@ -11,8 +11,17 @@ export type Entry =
   | { readonly kind: 'enter', readonly places: readonly string[], readonly member: MemberRecord }
   /** A peer leaves places; null: it is gone. */
   | { readonly kind: 'exit', readonly places: readonly string[] | null, readonly id: string }
-  /** All members of the sender in a place. `yours`: what it holds of the receiver's, to be answered if wrong. */
-  | { readonly kind: 'list', readonly place: string, readonly members: readonly MemberRecord[], readonly yours?: string }
+  /**
+   * All members of the sender in a place. `yours`: digest of what it holds of the receiver's, to be answered if wrong.
+   * `answer`: it is such an answer.
+   */
+  | {
+    readonly kind: 'list'
+    readonly place: string
+    readonly members: readonly MemberRecord[]
+    readonly yours?: string
+    readonly answer?: boolean
+  }
   /** Digests of the sender's members in a place, and of the receiver's as the sender knows them. */
   | { readonly kind: 'check', readonly place: string, readonly mine: string, readonly yours: string }
   /** Asks for the list of a place. */
@@ -71,7 +80,7 @@ function decodeEntry (head: string, payload: Buffer): Entry | undefined {
     return undefined
   }
   if (!isObject(entry)) return undefined
-  const { kind, places, place, member, members, id, from, to, mine, yours } = entry
+  const { kind, places, place, member, members, id, from, to, mine, yours, answer } = entry
   switch (kind) {
     case 'enter':
       return isStrings(places) && isMember(member) ? { kind, places, member } : undefined
@@ -79,7 +88,7 @@ function decodeEntry (head: string, payload: Buffer): Entry | undefined {
       return (places === null || isStrings(places)) && typeof id === 'string' ? { kind, places, id } : undefined
     case 'list':
       if (typeof place !== 'string' || !Array.isArray(members) || !members.every(isMember)) return undefined
-      return { kind, place, members, ...(typeof yours === 'string' && { yours }) }
+      return { kind, place, members, ...(typeof yours === 'string' && { yours }), ...(answer === true && { answer }) }
     case 'check':
       return typeof place === 'string' && typeof mine === 'string' && typeof yours === 'string'
         ? { kind, place, mine, yours }

@@ -67,6 +67,7 @@ export class Presence {
 
   /** A peer of another node leaves a room. */
   remoteLeave (remote: RemotePeer, room: Room): void {
+    if (!remote.rooms.has(room)) return
     room.deleteRemote(remote)
     this.#tell(this.#strangers(room.members, remote), remote)
     this.#rooms.forget(remote)

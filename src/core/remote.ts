@@ -39,7 +39,7 @@ export function decodeRecord (id: string, text: string): PublicRecord | undefine
   return { version, data }
 }
 
-/** A peer of another node. It is in the rooms in which this node has peers, and in the personal one of its user. */
+/** A peer of another node. It is in those of its rooms in which this node has or awaits peers, the personal one too. */
 export class RemotePeer {
   readonly user: string
   /** `user|id` */

@@ -90,6 +90,7 @@ function take<T extends Member> (room: Room, list: T[], member: T): boolean {
 export class Rooms {
   readonly peers = new Map<string, Peer>()
   readonly remotes = new Map<string, RemotePeer>()
+  readonly #remotesByUser = new Map<string, Set<RemotePeer>>()
   readonly #personal = new Map<string, Room>()
   readonly #ordinary = new Map<string, Room>()
   #walk = 0
@@ -226,26 +227,37 @@ export class Rooms {
     if (room.wanted) return
     room.loaded = false
     for (const remote of [...room.remotes ?? []]) {
-      // A peer of another node is known with its user as long as it is known at all.
-      if (!room.personal) room.deleteRemote(remote)
+      room.deleteRemote(remote)
       this.forget(remote)
     }
-    if (room.remotes !== null) return
     const index = room.personal ? this.#personal : this.#ordinary
     if (index.get(room.name) === room) index.delete(room.name)
   }
 
+  /** Takes note of a peer of another node. */
+  meetRemote (remote: RemotePeer): void {
+    remote.node.peers.set(remote.id, remote)
+    this.remotes.set(remote.id, remote)
+    const namesakes = this.#remotesByUser.get(remote.user)
+    if (namesakes === undefined) this.#remotesByUser.set(remote.user, new Set([remote]))
+    else namesakes.add(remote)
+  }
+
+  /**
+   * The peers of a user on other nodes that are known, by whatever room. Its personal room has them only where this
+   * node has peers of that user too.
+   */
+  remotesOf (user: string): Iterable<RemotePeer> {
+    return this.#remotesByUser.get(user) ?? []
+  }
+
   /** Forgets a peer of another node if it shares no room with this one. */
   forget (remote: RemotePeer): void {
-    for (const room of remote.rooms.keys()) {
-      if (room.wanted) return
-    }
-    for (const room of [...remote.rooms.keys()]) {
-      room.deleteRemote(remote)
-      if (!room.wanted && room.remotes === null) this.release(room)
-    }
+    if (remote.rooms.size > 0) return
     remote.node.peers.delete(remote.id)
     this.remotes.delete(remote.id)
+    const namesakes = this.#remotesByUser.get(remote.user)
+    if (namesakes?.delete(remote) === true && namesakes.size === 0) this.#remotesByUser.delete(remote.user)
   }
 }
 

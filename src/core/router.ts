@@ -75,17 +75,16 @@ export class Router {
       return this.#meet(member, route)
     }
     if (to !== id) return
-    const user = this.#rooms.personal(to)
-    if (user !== undefined) this.#user(sender, user, route)
+    this.#user(sender, to, route)
     const room = this.#rooms.ordinary(to)
     if (room !== undefined && sender.rooms.has(room)) this.#walk(room, route)
   }
 
-  #user (sender: Member, user: Room, route: Route): void {
-    for (const peer of user.members) {
+  #user (sender: Member, user: string, route: Route): void {
+    for (const peer of this.#rooms.personal(user)?.members ?? []) {
       if (this.#rooms.visible(sender, peer)) this.#meet(peer, route)
     }
-    for (const peer of user.remotes ?? []) {
+    for (const peer of this.#rooms.remotesOf(user)) {
       if (this.#rooms.visible(sender, peer)) this.#meet(peer, route)
     }
   }
@@ -101,7 +100,9 @@ export class Router {
     const member = room !== undefined && sender.rooms.has(room)
     if (member) this.#walk(room, route)
     if (name === sender.user) {
-      this.#walk(this.#rooms.personal(name)!, route)
+      // Without one, this node has no peers of a sender that is on another.
+      const user = this.#rooms.personal(name)
+      if (user !== undefined) this.#walk(user, route)
     } else if (!member) {
       route.strange++
     }

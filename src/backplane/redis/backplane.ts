@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
-import type { Backplane, BackplaneCounts, BackplaneListener, MemberRecord } from '../../core/backplane.js'
+import { nodeOf, type Backplane, type BackplaneCounts, type BackplaneListener, type MemberRecord } from '../../core/backplane.js'
 import type { Logger } from '../../core/logger.js'
 import { Batch } from './batch.js'
 import { isReady, Names, type Clients } from './client.js'
@@ -39,12 +39,15 @@ export class RedisBackplane implements Backplane {
     const batch = new Batch(clients.commands)
     this.#clients = clients
     this.#log = log
-    this.#directory = new Directory(this.node, names, batch, error => { this.#failed(error) })
+    const failed = (error: unknown) => { this.#failed(error) }
+    this.#directory = new Directory(this.node, names, batch, failed)
     this.#inbox = new Inbox(this.node, clients, names, timeout * 1000, {
-      packet: (from, packet) => this.#listener?.received(from, packet),
+      packet: (from, packet) => { this.#received(from, packet) },
       emission: payload => this.#listener?.emitted(payload),
       bye: from => { this.#gone(from) },
-      restored: () => { this.#restored() }
+      restored: () => { this.#restored() },
+      doubted: from => { this.#doubted(from) },
+      failed
     }, log)
     this.#lease = new Lease(this.node, names, batch, this.#directory, nodeTtl * 1000, {
       nodes: () => this.#listener?.nodes() ?? [],
@@ -66,6 +69,10 @@ export class RedisBackplane implements Backplane {
   async start (listener: BackplaneListener): Promise<void> {
     this.#listener = listener
     this.#started = true
+    const { commands } = this.#clients
+    // What was under way is lost; and what comes back may be another server, or one that has forgotten.
+    for (const event of ['close', '-node']) commands.on(event, () => { this.#damaged = true })
+    commands.on('ready', () => { this.#repair() })
     await Promise.all([this.#inbox.start(), this.#lease.start()])
   }
 
@@ -88,8 +95,9 @@ export class RedisBackplane implements Backplane {
   }
 
   async #read (place: string): Promise<MemberRecord[]> {
-    const own = new Set(this.#listener!.members(place).map(member => member.id))
-    return await this.#directory.read(place, own)
+    const own = () => new Set(this.#listener!.members(place).map(member => member.id))
+    const found = await this.#directory.read(place, own)
+    return found.filter(member => !this.#lease.isGone(nodeOf(member.id)))
   }
 
   post (node: string, packet: Buffer): boolean {
@@ -112,20 +120,42 @@ export class RedisBackplane implements Backplane {
     this.#listener?.gone(node)
   }
 
+  #received (from: string, packet: Buffer): void {
+    this.#heard(from)
+    this.#listener?.received(from, packet)
+  }
+
+  #doubted (from: string): void {
+    this.#heard(from)
+    this.#listener?.doubted(from)
+  }
+
+  /** A node that was given up is there after all: what the directory said of it meanwhile was not looked at. */
+  #heard (from: string): void {
+    if (this.#lease.heard(from)) this.#restored()
+  }
+
   #restored (): void {
     if (!this.#started) return
     this.#damaged = false
-    // What was left while Redis was away still stands there.
-    for (const place of this.#directory.places) {
-      if (this.#listener!.members(place).length === 0) this.read(place)
-    }
+    Promise.all([this.#doubt(), this.#tidy()]).catch((error: unknown) => { this.#failed(error) })
     this.#listener!.restored()
   }
 
+  /** What this node said may be lost, such as that its last member has left a room: others are to ask. */
+  async #doubt (): Promise<void> {
+    for (const node of await this.#lease.others()) this.#inbox.doubt(node)
+  }
+
+  /** Has the directory forget what this node has left without its notice. */
+  async #tidy (): Promise<void> {
+    for (const place of await this.#directory.places()) {
+      if (this.#listener!.members(place).length === 0) this.read(place)
+    }
+  }
+
   #repair (): void {
-    if (!this.#damaged || !this.connected) return
-    this.#damaged = false
-    this.#restored()
+    if (this.#damaged && this.connected) this.#restored()
   }
 
   #failed (error: unknown): void {

@@ -4,10 +4,15 @@ import type { Logger } from '../../core/logger.js'
 import { isReady, type Clients, type Names } from './client.js'
 
 /** What a publication in an inbox is; the first byte of it. */
-const Kind = { probe: 0, packet: 1, bye: 2, compare: 3 } as const
+const Kind = { probe: 0, packet: 1, bye: 2, compare: 3, doubt: 4 } as const
 
-/** Milliseconds between two looks at whether anything still comes. */
+/** Milliseconds between two probes. */
 const PROBE_INTERVAL = 1000
+
+/** Numbers of packets come round after this one. */
+const MAX_NUMBER = 2 ** 32 - 1
+
+const NOTHING = Buffer.alloc(0)
 
 export interface InboxEvents {
   packet (from: string, packet: Buffer): void
@@ -15,6 +20,10 @@ export interface InboxEvents {
   bye (from: string): void
   /** What came before may not have come whole: publications were lost, or another node says that it lost some. */
   restored (): void
+  /** Another node can't be sure that all it said has come. */
+  doubted (from: string): void
+  /** A publication may not have reached the node that it was for. */
+  failed (error: unknown): void
 }
 
 export type InboxCounts = Omit<BackplaneCounts, 'sweeps'>
@@ -26,7 +35,8 @@ export type InboxCounts = Omit<BackplaneCounts, 'sweeps'>
  * nothing comes twice, there is nothing to subscribe when a room fills, and what one node sends another stays in
  * order, in a Redis Cluster too.
  *
- * A connection that is open proves nothing: what is quiet is probed by a publication to oneself.
+ * A connection that is open proves nothing, and what comes in does not prove that anything goes out: publications to
+ * oneself prove both.
  */
 export class Inbox {
   readonly counts: InboxCounts = { published: 0, received: 0, probesLost: 0, gaps: 0, probeSeconds: 0 }
@@ -41,8 +51,10 @@ export class Inbox {
   readonly #last = new Map<string, number>()
   #timer: NodeJS.Timeout | null = null
   #alive = false
-  #heardAt = 0
   #probedAt: number | null = null
+  #watchedAt = 0
+  /** When the next proof must have come. */
+  #deadline = 0
   #onProof: () => void = () => {}
 
   /** @param timeout milliseconds after which a probe is lost */
@@ -70,6 +82,8 @@ export class Inbox {
     subscriber.on('close', () => { this.#fail('connection closed') })
     subscriber.on('-subscriber', () => { this.#fail('connection closed') })
     if (isReady(subscriber)) this.#subscribe()
+    this.#watchedAt = performance.now()
+    this.#extend()
     this.#timer = setInterval(() => { this.#watch() }, PROBE_INTERVAL)
     if (!isReady(this.#clients.commands)) return
     const proved = new Promise<void>(resolve => { this.#onProof = resolve })
@@ -84,7 +98,7 @@ export class Inbox {
   /** @returns false where it can't be sent */
   post (node: string, packet: Buffer): boolean {
     if (!isReady(this.#clients.commands)) return false
-    const number = (this.#sent.get(node) ?? 0) + 1
+    const number = following(this.#sent.get(node))
     this.#sent.set(node, number)
     this.#publish(node, Kind.packet, packet, number)
     return true
@@ -100,12 +114,17 @@ export class Inbox {
     this.#publish(node, Kind.compare)
   }
 
+  /** Has a node compare what it knows of this one. */
+  doubt (node: string): void {
+    this.#publish(node, Kind.doubt)
+  }
+
   forget (node: string): void {
     this.#sent.delete(node)
     this.#last.delete(node)
   }
 
-  #publish (node: string, kind: number, packet: Buffer = Buffer.alloc(0), number = 0): void {
+  #publish (node: string, kind: number, packet: Buffer = NOTHING, number = 0): void {
     const { commands } = this.#clients
     const header = Buffer.alloc(6 + this.#node.length)
     header[0] = kind
@@ -116,32 +135,36 @@ export class Inbox {
     const channel = this.#names.inbox(node)
     if (kind === Kind.packet) this.counts.published++
     const published = commands.isCluster ? commands.spublish(channel, message) : commands.publish(channel, message)
-    // What is lost shows as a gap, or as a probe that does not come.
-    published.catch((error: unknown) => { this.#log.debug({ err: error }, 'publication failed') })
+    published.catch((error: unknown) => {
+      // Probes are waited for in any case.
+      if (kind !== Kind.probe) this.#events.failed(error)
+    })
   }
 
   #receive (channel: string, message: Buffer): void {
-    this.#heardAt = performance.now()
     if (channel === this.#names.broadcast) return this.#events.emission(message)
-    if (message.length < 6 || message.length < 6 + message[5]!) return
+    // What is no publication of a node is no packet either, and counted as such.
+    if (message.length < 6 || message.length < 6 + message[5]!) return this.#events.packet('', NOTHING)
     const from = message.toString('latin1', 6, 6 + message[5]!)
     switch (message[0]) {
-      case Kind.probe: return this.#proved()
+      case Kind.probe: return from === this.#node ? this.#proved() : undefined
       case Kind.bye: return this.#events.bye(from)
       case Kind.compare: return this.#events.restored()
+      case Kind.doubt: return this.#events.doubted(from)
       case Kind.packet:
         this.counts.received++
         this.#checkOrder(from, message.readUInt32BE(1))
         return this.#events.packet(from, message.subarray(6 + message[5]!))
+      default: return this.#events.packet(from, NOTHING)
     }
   }
 
   #checkOrder (from: string, number: number): void {
     const last = this.#last.get(from)
     this.#last.set(from, number)
-    if (last === undefined || number === last + 1) return
+    if (number === following(last)) return
     this.counts.gaps++
-    this.#log.warn({ node: from, lost: number - last - 1 }, 'publications of another node were lost')
+    this.#log.warn({ node: from, number, last: last ?? 0 }, 'publications of another node were lost')
     this.#events.restored()
   }
 
@@ -157,17 +180,21 @@ export class Inbox {
 
   #watch (): void {
     const now = performance.now()
-    if (this.#probedAt !== null && now - this.#probedAt > this.#timeout) {
-      this.counts.probesLost++
+    const stalled = now - this.#watchedAt > 2 * PROBE_INTERVAL
+    this.#watchedAt = now
+    // A process that stood still has not yet seen what came meanwhile.
+    if (stalled) return
+    if (now > this.#deadline) {
+      if (this.#probedAt !== null) this.counts.probesLost++
       this.#fail('a probe was lost')
       this.#reconnect()
-    } else if (this.#probedAt === null && now - this.#heardAt >= PROBE_INTERVAL && isReady(this.#clients.subscriber)) {
+    } else if (this.#probedAt === null) {
       this.#probe()
     }
   }
 
   #probe (): void {
-    if (!isReady(this.#clients.commands)) return
+    if (!isReady(this.#clients.commands) || !isReady(this.#clients.subscriber)) return
     this.#probedAt = performance.now()
     this.#publish(this.#node, Kind.probe)
   }
@@ -175,11 +202,16 @@ export class Inbox {
   #proved (): void {
     if (this.#probedAt !== null) this.counts.probeSeconds = (performance.now() - this.#probedAt) / 1000
     this.#probedAt = null
+    this.#extend()
     if (this.#alive) return
     this.#alive = true
     this.#onProof()
     this.#log.info({}, 'other nodes can be reached')
     this.#events.restored()
+  }
+
+  #extend (): void {
+    this.#deadline = performance.now() + PROBE_INTERVAL + this.#timeout
   }
 
   #fail (reason: string): void {
@@ -189,10 +221,21 @@ export class Inbox {
     this.#log.warn({ reason }, 'other nodes can not be reached')
   }
 
-  /** Begins anew: what is half open would stay so. */
+  /** Begins anew: what is half open would stay so, whichever of the two it is. */
   #reconnect (): void {
-    const { subscriber } = this.#clients
-    if (!subscriber.isCluster) subscriber.disconnect(true)
-    else if (isReady(subscriber)) this.#subscribe()
+    this.#extend()
+    for (const client of [this.#clients.commands, this.#clients.subscriber]) {
+      // A client of a Redis Cluster looks after its connections itself.
+      if (!client.isCluster && OPEN.has(client.status)) client.disconnect(true)
+    }
+    if (this.#clients.subscriber.isCluster && isReady(this.#clients.subscriber)) this.#subscribe()
   }
+}
+
+/** States of a client with a connection of which it believes that it is open. */
+const OPEN = new Set(['connect', 'ready'])
+
+/** @param number of the packet before; undefined: there was none */
+function following (number = 0): number {
+  return number === MAX_NUMBER ? 1 : number + 1
 }

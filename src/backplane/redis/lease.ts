@@ -6,9 +6,6 @@ import type { Directory } from './directory.js'
 /** How often a lease is renewed, and those of others looked at, before it runs out. */
 const RENEWALS = 3
 
-/** Seconds that clearing up after a node may take before another node takes it over. */
-const SWEEP_SECONDS = 30
-
 export interface LeaseEvents {
   /** The other nodes that matter to this one. */
   nodes (): Iterable<string>
@@ -37,9 +34,16 @@ export class Lease {
   readonly #events: LeaseEvents
   readonly #log: Logger
   readonly #info: string
+  /** Nodes that are gone, as long as anything of them may still stand in the directory. */
+  readonly #gone = new Set<string>()
+  /** Nodes after which this one is clearing up. */
+  readonly #sweeping = new Set<string>()
   #timer: NodeJS.Timeout | null = null
   #running = false
   #held = false
+  #stopped = false
+  #renewedAt = -Infinity
+  /** Since when there has been no sign that leases could not be renewed; null: they can't be now. */
   #since: number | null = null
 
   constructor (
@@ -62,19 +66,39 @@ export class Lease {
   }
 
   async stop (): Promise<void> {
+    this.#stopped = true
     if (this.#timer !== null) clearInterval(this.#timer)
     await this.#directory.clear(this.#node)
     await this.#batch.send('hdel', this.#names.nodes, this.#node)
     await this.#batch.send('del', this.#names.lease(this.#node))
   }
 
+  /** The other nodes that are registered. */
+  async others (): Promise<string[]> {
+    const listed = await this.#batch.send('hkeys', this.#names.nodes) as string[]
+    return listed.filter(node => node !== this.#node)
+  }
+
+  /** Whether a node was found to be gone: what the directory says of it is not true. */
+  isGone (node: string): boolean {
+    return this.#gone.has(node)
+  }
+
+  /**
+   * Takes note that a node lives.
+   *
+   * @returns whether it was taken for gone
+   */
+  heard (node: string): boolean {
+    return this.#gone.delete(node)
+  }
+
   async #beat (): Promise<void> {
-    if (this.#running) return
+    if (this.#running || this.#stopped) return
     this.#running = true
     try {
       await this.#renew()
       this.#events.renewed()
-      this.#since ??= performance.now()
       await this.#look()
     } catch (error) {
       // Redis is away, which others say aloud. When it is back, all nodes get the time to show themselves.
@@ -87,27 +111,43 @@ export class Lease {
 
   async #renew (): Promise<void> {
     const key = this.#names.lease(this.#node)
-    if (this.#held && await this.#batch.send('set', key, this.#info, 'PX', this.#ttl, 'XX') !== null) return
-    await this.#batch.send('hset', this.#names.nodes, this.#node, this.#info)
-    await this.#batch.send('set', key, this.#info, 'PX', this.#ttl)
-    if (this.#held) {
-      this.#log.warn({}, 'lease had run out')
-      this.#events.expired()
-    }
+    // Together, so that a lease that ran out while Redis stood still is there again before anybody can look.
+    const [existed] = await Promise.all([
+      this.#batch.send('exists', key),
+      this.#batch.send('set', key, this.#info, 'PX', this.#ttl),
+      // Each time: who cleared up after this node by mistake, or a Redis that lost it, took it off the list.
+      this.#batch.send('hset', this.#names.nodes, this.#node, this.#info)
+    ])
+    const now = performance.now()
+    const late = now - this.#renewedAt > this.#ttl * 2 / RENEWALS
+    const expired = this.#held && existed !== 1
+    // This node or Redis stood still. In the second case the others could not renew theirs either.
+    if (late || expired) this.#since = null
+    this.#since ??= now
+    this.#renewedAt = now
     this.#held = true
+    if (!expired) return
+    this.#log.warn({}, 'lease had run out')
+    this.#events.expired()
   }
 
   /** Who has no lease is gone, once each node has had the time to renew its own. */
   async #look (): Promise<void> {
     if (performance.now() - this.#since! < this.#ttl) return
-    const listed = await this.#batch.send('hkeys', this.#names.nodes) as string[]
-    const known = [...this.#events.nodes()]
-    const others = [...new Set([...listed, ...known])].filter(node => node !== this.#node)
+    const listed = new Set(await this.others())
+    const others = [...new Set([...listed, ...this.#events.nodes()])].filter(node => node !== this.#node)
     const alive = await Promise.all(others.map(async node => await this.#isAlive(node)))
     for (const [i, node] of others.entries()) {
-      if (alive[i] === true) continue
+      if (alive[i] === true) {
+        this.#gone.delete(node)
+        continue
+      }
+      this.#gone.add(node)
       this.#events.gone(node)
-      if (listed.includes(node)) await this.#sweep(node)
+      if (listed.has(node)) this.#sweep(node)
+    }
+    for (const node of this.#gone) {
+      if (!listed.has(node)) this.#gone.delete(node)
     }
   }
 
@@ -115,18 +155,33 @@ export class Lease {
     return await this.#batch.send('exists', this.#names.lease(node)) === 1
   }
 
-  /** Only one node does it at a time; who dies meanwhile has left the node on the list, so another does it again. */
+  /**
+   * Clears up after a node, beside all else: it can take longer than a lease lasts. Only one node does it at a time;
+   * who dies meanwhile has left the node on the list, so another does the rest as soon as the claim has run out.
+   */
   async #sweep (node: string): Promise<void> {
+    if (this.#sweeping.has(node)) return
+    this.#sweeping.add(node)
     const claim = this.#names.sweep(node)
-    if (await this.#batch.send('set', claim, this.#node, 'EX', SWEEP_SECONDS, 'NX') === null) return
-    await this.#directory.clear(node)
-    if (await this.#isAlive(node)) {
-      this.#events.revived(node)
-    } else {
-      await this.#batch.send('hdel', this.#names.nodes, node)
-      this.sweeps++
-      this.#log.info({ node }, 'cleared up after a node')
+    try {
+      if (await this.#batch.send('set', claim, this.#node, 'PX', this.#ttl, 'NX') === null) return
+      const cleared = await this.#directory.clear(node, async () => {
+        await this.#batch.send('pexpire', claim, this.#ttl)
+        return !this.#stopped && !await this.#isAlive(node)
+      })
+      if (cleared) await this.#finish(node)
+      else if (!this.#stopped) this.#events.revived(node)
+      await this.#batch.send('del', claim)
+    } catch (error) {
+      this.#log.debug({ err: error, node }, 'clearing up failed')
+    } finally {
+      this.#sweeping.delete(node)
     }
-    await this.#batch.send('del', claim)
+  }
+
+  async #finish (node: string): Promise<void> {
+    await this.#batch.send('hdel', this.#names.nodes, node)
+    this.sweeps++
+    this.#log.info({ node }, 'cleared up after a node')
   }
 }
