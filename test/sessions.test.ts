@@ -1,145 +1,157 @@
-import type { Redis } from 'ioredis'
-import t, { type Test } from 'tap'
-import { connect, eventually, open, startServer, TestClient, type TestServer } from './helper.js'
-import { startRedis, type RedisServer } from './redis.js'
+import t from 'tap'
+import { connect, settle } from './helper.js'
+import { startProcess } from './process.js'
+import { startRedis } from './redis.js'
+import { refused, startSessionServer, told, writeSession } from './session-server.js'
 
-interface Setting { redis: RedisServer, client: Redis, server: TestServer }
+const SECRET = 'S3cr3tToken'
 
-async function setUp (t: Test, env: Record<string, string> = {}): Promise<Setting> {
+t.test('lets in who has a session, as what the session says, and in its rooms alone', async t => {
+  const { url, write } = await startSessionServer(t)
+  await write('a', { user: 'alice', name: 'Alice', type: 'operator', rooms: ['staff', 'alice', 'staff'], data: { avatar: 'a.png' } })
+  await write('b', { user: 'bob' })
+  const alice = await connect(t, url, { token: 'a', rooms: ['lobby', 'secret'], data: { mood: 'sunny' } })
+  const { id } = alice.peer
+  const peer = { id, user: 'alice', name: 'Alice', online: true, host: '127.0.0.1', type: 'operator', avatar: 'a.png', mood: 'sunny' }
+  t.strictSame(alice.frames[0], { type: 'welcome', protocol: 'symple/4', status: 200, peer, rooms: ['alice', 'staff'] })
+  const bob = await connect(t, url, { token: 'b', user: 'bob', name: '', rooms: ['staff'] })
+  t.strictSame(bob.frames[0]!.rooms, ['bob'])
+  t.equal(bob.peer.name, 'bob')
+  bob.send({ type: 'join', room: 'staff' })
+  await settle(alice, bob)
+  t.strictSame(bob.roster, { [alice.address]: peer }, 'joins as everybody')
+})
+
+t.test('takes a user, in auth, that is the session\'s, and refuses any other with 401', async t => {
+  const { url, write } = await startSessionServer(t)
+  await write('a', { user: 'alice' })
+  for (const user of [undefined, null, '', 'alice']) {
+    t.equal((await connect(t, url, { token: 'a', user })).peer.user, 'alice')
+  }
+  for (const user of ['bob', 'Alice', 'alice ']) {
+    const { frames, code } = await refused(t, url, { token: 'a', user, id: 7 })
+    t.match(frames, [{ type: 'error', status: 401, message: /./, id: 7 }])
+    t.strictSame([frames.length, code], [1, 4401], user)
+  }
+  const { frames, code } = await refused(t, url, { token: 'a', user: 'a|b' })
+  t.strictSame([frames[0]!.status, code], [400, 4400], 'what is no user at all is malformed')
+})
+
+t.test('refuses with 401 who has no session', async t => {
+  const { url, backend, write } = await startSessionServer(t)
+  await write('expired', { user: 'alice' })
+  await backend.pexpire('symple:session:expired', 1)
+  for (const token of [undefined, null, '', 'unknown', 'expired', '*', '../session:a', 'é😀', 'x'.repeat(1000)]) {
+    const { frames, code } = await refused(t, url, { user: 'alice', token })
+    t.match(frames, [{ type: 'error', status: 401 }], String(token).slice(0, 20))
+    t.strictSame([frames.length, code], [1, 4401])
+  }
+  for (const token of [7, true, {}, ['a']]) {
+    const { frames, code } = await refused(t, url, { user: 'alice', token })
+    t.strictSame([frames[0]!.status, code], [400, 4400], 'a token is a string')
+  }
+})
+
+t.test('refuses with 401 a session that breaks the rules', async t => {
+  const { url, write } = await startSessionServer(t, { SYMPLE_MAX_ROOMS_PER_PEER: '3', SYMPLE_MAX_DATA_SIZE: '100' })
+  const user = 'alice'
+  const long = 'x'.repeat(257)
+  const faulty: Array<object | string> = [
+    '', '{', 'alice', 'null', '7', '"alice"', '[]', '[{"user":"alice"}]', {}, { name: 'Alice' },
+    ...[null, '', 7, true, {}, ['alice'], 'a|b', 'a\n', '\0', '\u0085', long, '\ud800'].map(user => ({ user })),
+    ...[7, true, {}, ['Alice'], 'A\n', long, '\ud800'].map(name => ({ user, name })),
+    ...['staff', {}, 7, true, [7], [null], [''], ['staff', 'a|b'], ['a\n'], [long], ['1', '2', '3', '4']].map(rooms => ({ user, rooms })),
+    ...['x', 7, true, [], [{}], { text: 'x'.repeat(100) }].map(data => ({ user, data })),
+    `{"user":"alice","data":${'['.repeat(5000)}${']'.repeat(5000)}}`,
+    `{"user":"alice","private":${'['.repeat(5000)}${']'.repeat(5000)}}`
+  ]
+  for (const [i, session] of faulty.entries()) {
+    await write(`${SECRET}-${i}`, session)
+    const { frames, code } = await refused(t, url, { token: `${SECRET}-${i}` })
+    t.strictSame([frames.map(({ status }) => status), code], [[401], 4401], JSON.stringify(session).slice(0, 60))
+    t.notMatch(JSON.stringify(frames), SECRET)
+  }
+})
+
+t.test('takes sessions that are just within the rules', async t => {
+  const { url, write } = await startSessionServer(t, { SYMPLE_MAX_ROOMS_PER_PEER: '3', SYMPLE_MAX_DATA_SIZE: '100' })
+  const user = 'alice'
+  const cases: Array<[session: object, rooms: string[], name: string]> = [
+    [{ user, name: null, rooms: null, data: null }, ['alice'], 'alice'],
+    [{ user, name: '' }, ['alice'], 'alice'],
+    [{ user, name: 'a|b' }, ['alice'], 'a|b'],
+    [{ user, rooms: [] }, ['alice'], 'alice'],
+    [{ user, rooms: ['1', '2', '3', '3', 'alice'] }, ['alice', '1', '2', '3'], 'alice'],
+    [{ user: 'x'.repeat(256), data: { text: 'x'.repeat(89) } }, ['x'.repeat(256)], 'x'.repeat(256)]
+  ]
+  for (const [session, rooms, name] of cases) {
+    await write('a', session)
+    const client = await connect(t, url, { token: 'a' })
+    t.strictSame([client.frames[0]!.rooms, client.peer.name], [rooms, name], JSON.stringify(session).slice(0, 60))
+  }
+})
+
+t.test('shows nothing of a session but its name, type and data', async t => {
+  const { url, write } = await startSessionServer(t)
+  const data = { role: 'host', token: 'hidden-1', name: 'hidden-2', id: 'hidden-3', user: 'hidden-4', online: false, host: 'hidden-5' }
+  await write('a', { user: 'alice', rooms: ['staff'], data, token: 'hidden-6', accountId: 'hidden-7', id: 'hidden-8', host: 'hidden-9', online: false })
+  await write('b', { user: 'bob', rooms: ['staff'] })
+  const bob = await connect(t, url, { token: 'b' })
+  const alice = await connect(t, url, { token: 'a', data: { token: 'hidden-10', accountId: 'mine' } })
+  alice.send({ type: 'presence', token: 'hidden-11', data: { token: 'hidden-12', accountId: 'mine too' } })
+  alice.send({ type: 'presence', to: 'bob', token: 'hidden-13', data: { token: 'hidden-14' } })
+  await settle(alice, bob)
+  const late = await connect(t, url, { token: 'b' })
+  late.send({ type: 'join', room: 'staff' })
+  await settle(late)
+  const { id } = alice.peer
+  const peer = { id, user: 'alice', name: 'alice', online: true, host: '127.0.0.1', role: 'host' }
+  t.strictSame(alice.peer, { ...peer, accountId: 'mine' }, 'a field of the client\'s own')
+  t.strictSame(late.roster[alice.address], { ...peer, accountId: 'mine too' })
+  await alice.close()
+  await bob.find(({ data }) => (data as { online?: boolean } | undefined)?.online === false)
+  t.notMatch(told(alice, bob, late), /hidden/)
+  t.notMatch(told(alice, bob, late), /"token"/)
+})
+
+t.test('lets nobody override what the session set, neither in auth nor later', async t => {
+  const { url, write } = await startSessionServer(t)
+  await write('a', { user: 'alice', name: 'Alice', type: 'operator', rooms: ['staff'], data: { role: 'guest', deep: { a: 1 } } })
+  await write('b', { user: 'bob', rooms: ['staff'] })
+  const bob = await connect(t, url, { token: 'b' })
+  const forged = { name: 'Root', type: 'admin', role: 'host', deep: null, user: 'root', id: 'x', host: 'x', online: false, mood: 'sunny' }
+  const alice = await connect(t, url, { token: 'a', name: 'Root', data: forged })
+  const fixed = { name: 'Alice', type: 'operator', role: 'guest', deep: { a: 1 }, user: 'alice', id: alice.peer.id, host: '127.0.0.1', online: true }
+  t.strictSame(alice.peer, { ...fixed, mood: 'sunny' })
+  await settle(alice, bob)
+  t.strictSame(bob.roster[alice.address], { ...fixed, mood: 'sunny' })
+  bob.take()
+  for (const to of [undefined, null, 'bob', ['staff'], bob.address]) {
+    alice.send({ type: 'presence', to, data: { ...forged, mood: to } })
+    t.strictSame((await bob.next()).data, { ...fixed, ...(to !== undefined && { mood: to }) })
+  }
+  const bare = await connect(t, url, { token: 'b', name: 'Bobby', data: { type: 'x' } })
+  t.match(bare.peer, { name: 'Bobby', type: 'x' }, 'what the session leaves open, the client may say')
+})
+
+t.test('logs no token, and nothing of a session, and says so where the backend is at fault', async t => {
   const redis = await startRedis(t)
-  const server = await startServer(t, {
-    SYMPLE_REDIS_URL: redis.url, SYMPLE_AUTHENTICATION: 'true', SYMPLE_SESSION_CHECK: '0.2', ...env
-  })
-  return { redis, client: redis.client(), server }
-}
-
-async function write (client: Redis, token: string, session: unknown): Promise<void> {
-  await client.set(`symple:session:${token}`, typeof session === 'string' ? session : JSON.stringify(session))
-}
-
-/** Authenticates in vain. @returns the error and the close code */
-async function refused (t: Test, url: string, auth: object): Promise<{ status: number | undefined, code: number }> {
-  const client = await open(t, url)
-  client.send({ type: 'auth', ...auth })
-  const { code } = await client.closed
-  t.strictSame(client.frames.map(({ type }) => type), ['error'], JSON.stringify(auth))
-  return { status: client.frames[0]!.status, code }
-}
-
-t.test('a session says who a peer is, and where', async t => {
-  const { client, server: { url } } = await setUp(t)
-  await write(client, 't1', {
-    user: 'alice',
-    name: 'Alice',
-    type: 'operator',
-    rooms: ['staff', 'alice'],
-    data: { avatar: 'a.png', token: 'inner', name: 'not this' },
-    accountId: 17,
-    token: 't1'
-  })
-  await write(client, 't2', { user: 'bob', rooms: ['staff'] })
-  const alice = await open(t, url)
-  const welcome = await alice.authenticate({
-    token: 't1', name: 'Mallory', rooms: ['vault'], data: { avatar: 'x', type: 'admin', mood: 'fine' }
-  })
-  const peer = { user: 'alice', name: 'Alice', online: true, type: 'operator', avatar: 'a.png', mood: 'fine' }
-  t.match(welcome, { peer, rooms: ['alice', 'staff'] })
-  t.strictSame(Object.keys(welcome.peer!).sort(), ['avatar', 'host', 'id', 'mood', 'name', 'online', 'type', 'user'])
-
-  const bob = await connect(t, url, { user: 'bob', name: 'Bobby', token: 't2' })
-  t.equal(bob.peer.name, 'Bobby', 'what no session says is the client\'s to say')
-  alice.send({ type: 'presence', data: { name: 'Mallory', avatar: 'y', type: 'admin', mood: 'bad', accountId: 1 } })
-  const presence = await bob.find(({ type, data }) => type === 'presence' && (data as { mood?: string }).mood === 'bad')
-  t.match(presence.data, { name: 'Alice', avatar: 'a.png', type: 'operator', accountId: 1 })
-  t.notMatch(JSON.stringify([...alice.frames, ...bob.frames]), /t1|t2|inner/, 'tokens are nowhere')
-})
-
-t.test('who has no session, or another\'s, is refused', async t => {
-  const { client, server: { url } } = await setUp(t)
-  const refusal = { status: 401, code: 4401 }
-  await write(client, 'alice', { user: 'alice' })
-  t.strictSame(await refused(t, url, { user: 'alice' }), refusal, 'no token')
-  t.strictSame(await refused(t, url, { user: 'alice', token: 'unknown' }), refusal)
-  t.strictSame(await refused(t, url, { user: 'bob', token: 'alice' }), refusal)
-  t.strictSame(await refused(t, url, { user: 'a|b', token: 'alice' }), { status: 400, code: 4400 }, 'checked first')
-  const faulty = [
-    'no JSON', '7', 'null', '[]', '{}', { user: '' }, { user: 'a|b' }, { user: 7 }, { user: 'x'.repeat(257) },
-    { user: 'x', name: 'a\nb' }, { user: 'x', rooms: 'staff' }, { user: 'x', rooms: ['a|b'] }, { user: 'x', rooms: [7] },
-    { user: 'x', rooms: Array.from({ length: 257 }, (_, i) => `room ${i}`) }, { user: 'x', data: [] },
-    { user: 'x', data: { long: 'x'.repeat(9000) } }, `{"user":"x","data":${'['.repeat(600)}${']'.repeat(600)}}`
-  ]
-  for (const session of faulty) {
-    await write(client, 'faulty', session)
-    t.strictSame(await refused(t, url, { token: 'faulty' }), refusal, JSON.stringify(session).slice(0, 60))
-  }
-})
-
-t.test('a session that ends takes its connections with it, and no others', async t => {
-  const { client, server: { url, server } } = await setUp(t)
-  await write(client, 'one', { user: 'alice' })
-  await write(client, 'two', { user: 'alice' })
-  const [first, second, other] = [
-    await connect(t, url, { token: 'one' }), await connect(t, url, { token: 'one' }), await connect(t, url, { token: 'two' })
-  ]
-  await client.del('symple:session:one')
-  for (const ended of [first, second]) {
-    t.match(await ended.find('error'), { status: 401 })
-    t.equal((await ended.closed).code, 4401)
-  }
-  await other.barrier()
-  t.strictSame(server.symple.tokens, ['two'])
-  await client.pexpire('symple:session:two', 1)
-  t.equal((await other.closed).code, 4401)
-  t.strictSame(server.symple.tokens, [])
-})
-
-t.test('the expiry of a session is set and renewed, if so configured, and else left alone', async t => {
-  const { client, server: { url } } = await setUp(t, { SYMPLE_SESSION_TTL: '0.05' })
-  await write(client, 'one', { user: 'alice' })
-  const alice = await connect(t, url, { token: 'one' })
-  const set = await client.pttl('symple:session:one')
-  t.ok(set > 0 && set <= 3000)
-  await eventually(async () => await client.pttl('symple:session:one') < set - 500, 'it runs')
-  await eventually(async () => await client.pttl('symple:session:one') > set - 500, 'it is renewed')
+  const server = await startProcess(t, { SYMPLE_AUTHENTICATION: 'true', SYMPLE_REDIS_URL: redis.url, LOG_LEVEL: 'trace' })
+  const backend = redis.client()
+  await writeSession(backend, SECRET, { user: 'alice', private: 'S3cr3tField' })
+  await writeSession(backend, `${SECRET}-faulty`, '{"user": "S3cr3tUser" "x"}')
+  await writeSession(backend, `${SECRET}-rooms`, { user: 'S3cr3tUser', rooms: 'S3cr3tRoom' })
+  const alice = await connect(t, server.url, { token: SECRET, user: 'alice' })
   await alice.barrier()
-
-  const alone = await setUp(t, { SYMPLE_SESSION_TTL: '0' })
-  await write(alone.client, 'one', { user: 'alice' })
-  await connect(t, alone.server.url, { token: 'one' })
-  t.equal(await alone.client.ttl('symple:session:one'), -1)
-})
-
-t.test('a thousand sessions are checked with a few commands', async t => {
-  const { client, server: { url, server } } = await setUp(t, { SYMPLE_SESSION_CHECK: '0.1' })
-  const names = Array.from({ length: 1000 }, (_, i) => `user ${i}`)
-  await client.mset(names.flatMap(user => [`symple:session:${user}`, JSON.stringify({ user })]))
-  for (let i = 0; i < names.length; i += 100) {
-    await Promise.all(names.slice(i, i + 100).map(async token => await connect(t, url, { token })))
-  }
-  t.equal(server.symple.tokens.length, 1000)
-  const calls = async () => Number(/cmdstat_exists:calls=(\d+)/.exec(await client.info('commandstats'))?.[1] ?? 0)
-  const before = await calls()
-  await eventually(async () => await calls() >= before + 10, 'some rounds')
-  await client.del('symple:session:user 7')
-  await eventually(() => server.symple.tokens.length === 999, 'one is gone')
-  const spent = await calls() - before
-  t.ok(spent < 1500, `${spent} commands: one round asks for each of 500 where one is missing, the others ask twice`)
-})
-
-t.test('nobody comes in while sessions can not be looked up, and who is in stays', async t => {
-  const { client, redis, server: { url, origin } } = await setUp(t, { SYMPLE_REDIS_TIMEOUT: '0.5' })
-  await write(client, 'one', { user: 'alice' })
-  const alice = await connect(t, url, { token: 'one' })
-  const unavailable = { status: 503, code: 1013 }
-  redis.pause()
-  t.strictSame(await refused(t, url, { token: 'one' }), unavailable, 'silent')
-  redis.resume()
-  await eventually(async () => (await fetch(`${origin}/readyz`)).status === 200, 'ready again')
-  const again = new TestClient(url)
-  t.teardown(() => { again.ws.terminate() })
-  await again.authenticate({ token: 'one' })
-  await redis.kill()
-  await eventually(async () => (await fetch(`${origin}/readyz`)).status === 503, 'not ready')
-  t.strictSame(await refused(t, url, { token: 'one' }), unavailable, 'gone')
-  await alice.barrier()
+  await refused(t, server.url, { token: SECRET, user: 'bob' })
+  await refused(t, server.url, { token: `${SECRET}-unknown` })
+  const before = server.log.length
+  await refused(t, server.url, { token: `${SECRET}-faulty` })
+  await refused(t, server.url, { token: `${SECRET}-rooms` })
+  await alice.close()
+  await server.logged(line => line.msg === 'closed' && line['peer'] === alice.peer.id, 'the end of the connection')
+  const faults = server.log.slice(before).filter(({ level }) => level >= 40)
+  t.match(faults, [{ level: 40, err: { message: /faulty.*JSON/ } }, { level: 40, err: { message: /faulty.*rooms/ } }])
+  await server.stop()
+  t.notMatch(server.stdout + server.stderr, /S3cr3t/)
 })

@@ -1,10 +1,12 @@
 import { nodeOf, type Backplane, type BackplaneListener, type MemberRecord } from './backplane.js'
 import { digestOf } from './digest.js'
-import { decodePacket, encodeEntry, encodePacket, type Entry } from './envelope.js'
+import { decodePacket, type Entry } from './envelope.js'
 import { frameOf } from './frame.js'
 import type { Hub } from './hub.js'
+import { Mail } from './mail.js'
 import type { Peer } from './peer.js'
-import { decodeRecord, RemoteNode, RemotePeer } from './remote.js'
+import type { RemoteNode } from './remote.js'
+import { Replicas } from './replicas.js'
 import type { Room } from './rooms.js'
 
 /** Rooms that are compared at once with what other nodes hold. */
@@ -22,14 +24,16 @@ const RESYNC_BATCH = 200
 export class Cluster implements BackplaneListener {
   readonly #hub: Hub
   readonly #backplane: Backplane
-  readonly #nodes = new Map<string, RemoteNode>()
-  #outgoing = new Map<RemoteNode, Buffer[]>()
+  readonly #mail: Mail
+  readonly #replicas: Replicas
   #resync: Promise<void> | null = null
   #resyncAgain = false
 
   constructor (hub: Hub, backplane: Backplane) {
     this.#hub = hub
     this.#backplane = backplane
+    this.#mail = new Mail(backplane, hub.stats)
+    this.#replicas = new Replicas(hub.rooms, hub.presence, () => { this.#ignore('record') })
   }
 
   get node (): string {
@@ -53,7 +57,7 @@ export class Cluster implements BackplaneListener {
       (room.pending ??= new Set()).add(peer)
       this.#backplane.enter(room.place, [peer])
     }
-    this.#tell(rooms, places => ({ kind: 'enter', places, member: { id: peer.id, record: peer.record } }))
+    this.#mail.tell(rooms, places => ({ kind: 'enter', places, member: { id: peer.id, record: peer.record } }))
     for (const room of rooms) {
       const load = this.#load(room)
       if (load !== undefined) loads.push(load)
@@ -72,7 +76,7 @@ export class Cluster implements BackplaneListener {
     for (const room of missed) this.#backplane.leave(room.place, peer.id, isLast(peer, room))
     // If it has gone meanwhile, who was told of it since then by way of these rooms takes it for one of its user's too.
     const gone = !this.#hub.rooms.peers.has(peer.id)
-    this.#tell(missed, places => ({ kind: 'exit', places: gone ? null : places, id: peer.id }))
+    this.#mail.tell(missed, places => ({ kind: 'exit', places: gone ? null : places, id: peer.id }))
     for (const room of missed) this.#hub.rooms.release(room)
   }
 
@@ -80,7 +84,7 @@ export class Cluster implements BackplaneListener {
   leaving (peer: Peer, room: Room): void {
     if (this.alone) return
     this.#backplane.leave(room.place, peer.id, isLast(peer, room))
-    this.#tell([room], places => ({ kind: 'exit', places, id: peer.id }))
+    this.#mail.tell([room], places => ({ kind: 'exit', places, id: peer.id }))
   }
 
   /** A peer is about to leave all its rooms. */
@@ -88,7 +92,7 @@ export class Cluster implements BackplaneListener {
     if (this.alone) return
     const rooms = [...peer.rooms.keys()]
     for (const room of rooms) this.#backplane.leave(room.place, peer.id, isLast(peer, room))
-    this.#tell(rooms, () => ({ kind: 'exit', places: null, id: peer.id }))
+    this.#mail.tell(rooms, () => ({ kind: 'exit', places: null, id: peer.id }))
   }
 
   /** A peer has published what all may see. */
@@ -99,41 +103,12 @@ export class Cluster implements BackplaneListener {
 
   /** Sends an entry to other nodes. Those that can't be reached don't get it. */
   send (nodes: readonly RemoteNode[], entry: Entry): void {
-    if (nodes.length > 0) this.#queue(nodes, encodeEntry(entry))
-  }
-
-  /** Says the same to all nodes with members in some rooms, to each with those of its rooms that concern it. */
-  #tell (rooms: readonly Room[], entry: (places: string[]) => Entry): void {
-    const concerned = new Map<RemoteNode, string[]>()
-    for (const room of rooms) {
-      for (const node of room.nodes?.keys() ?? []) {
-        const places = concerned.get(node)
-        if (places === undefined) concerned.set(node, [room.place])
-        else places.push(room.place)
-      }
-    }
-    for (const [node, places] of concerned) this.send([node], entry(places))
-  }
-
-  /** What is for one node in one turn of the event loop goes in one packet. */
-  #queue (nodes: readonly RemoteNode[], entry: Buffer): void {
-    if (this.#outgoing.size === 0) setImmediate(() => { this.flush() })
-    for (const node of nodes) {
-      const entries = this.#outgoing.get(node)
-      if (entries === undefined) this.#outgoing.set(node, [entry])
-      else entries.push(entry)
-    }
+    this.#mail.send(nodes, entry)
   }
 
   /** Posts what waits. */
   flush (): void {
-    const outgoing = this.#outgoing
-    this.#outgoing = new Map()
-    for (const [node, entries] of outgoing) {
-      const { stats } = this.#hub
-      if (this.#backplane.post(node.id, encodePacket(entries))) stats.cluster.sent += entries.length
-      else stats.cluster.lost += entries.length
-    }
+    this.#mail.flush()
   }
 
   // What is there -------------------------------------------------------------------------------------------------
@@ -158,13 +133,13 @@ export class Cluster implements BackplaneListener {
     // Undefined: this node is cut off. What it misses is found when the backplane is back.
     if (found === undefined || !room.wanted) return
     room.loaded = true
-    for (const member of found) this.#apply(this.#node(nodeOf(member.id)), room, member)
+    for (const member of found) this.#replicas.apply(this.#replicas.node(nodeOf(member.id)), room, member)
     for (const node of room.nodes?.keys() ?? []) this.#greet(node, room)
   }
 
   /** Tells a node who of this one is in a room, and what this one believes of it. */
   #greet (node: RemoteNode, room: Room): void {
-    this.send([node], { kind: 'list', place: room.place, members: this.#own(room), yours: digestOf(this.#of(node, room)) })
+    this.send([node], { kind: 'list', place: room.place, members: this.#own(room), yours: this.#replicas.digest(node, room) })
   }
 
   members (place: string): MemberRecord[] {
@@ -173,53 +148,11 @@ export class Cluster implements BackplaneListener {
   }
 
   * nodes (): Generator<string> {
-    yield * this.#nodes.keys()
+    yield * this.#replicas.nodes
   }
 
   #own (room: Room): MemberRecord[] {
     return Array.from(room.own(), ({ id, record }) => ({ id, record }))
-  }
-
-  #of (node: RemoteNode, room: Room): RemotePeer[] {
-    return room.remotes?.filter(remote => remote.node === node) ?? []
-  }
-
-  #node (id: string): RemoteNode {
-    let node = this.#nodes.get(id)
-    if (node === undefined) {
-      node = new RemoteNode(id)
-      this.#nodes.set(id, node)
-    }
-    return node
-  }
-
-  /** Takes up what is said of a member of another node, in one room. */
-  #apply (node: RemoteNode, room: Room, member: MemberRecord): void {
-    const remote = this.#update(node, member) ?? this.#meet(node, member)
-    if (remote !== undefined && !remote.rooms.has(room)) this.#hub.presence.remoteEnter(remote, room)
-  }
-
-  #meet (node: RemoteNode, { id, record }: MemberRecord): RemotePeer | undefined {
-    const known = decodeRecord(id, record)
-    if (known === undefined) {
-      this.#ignore('record')
-      return undefined
-    }
-    const remote = new RemotePeer(id, node, known)
-    this.#hub.rooms.meetRemote(remote)
-    return remote
-  }
-
-  /** @returns the member, if it is known, with the newer of two records */
-  #update (node: RemoteNode, { id, record }: MemberRecord): RemotePeer | undefined {
-    const remote = node.peers.get(id)
-    if (remote === undefined) return undefined
-    const update = decodeRecord(id, record)
-    if (update !== undefined && update.version > remote.version) {
-      remote.update(update)
-      this.#hub.presence.remoteChange(remote)
-    }
-    return remote
   }
 
   // What others say -----------------------------------------------------------------------------------------------
@@ -228,7 +161,7 @@ export class Cluster implements BackplaneListener {
     const entries = decodePacket(packet)
     if (entries === undefined) return this.#ignore('packet')
     this.#hub.stats.cluster.received += entries.length
-    const node = this.#node(from)
+    const node = this.#replicas.node(from)
     for (const entry of entries) this.#handle(node, entry)
   }
 
@@ -247,7 +180,7 @@ export class Cluster implements BackplaneListener {
   #onEnter (node: RemoteNode, { places, member }: Extract<Entry, { kind: 'enter' }>): void {
     for (const place of places) {
       const room = this.#hub.rooms.at(place)
-      if (room !== undefined) this.#apply(node, room, member)
+      if (room !== undefined) this.#replicas.apply(node, room, member)
     }
   }
 
@@ -262,33 +195,30 @@ export class Cluster implements BackplaneListener {
     }
   }
 
-  #onList (node: RemoteNode, { place, members, yours, answer }: Extract<Entry, { kind: 'list' }>): void {
+  #onList (node: RemoteNode, { place, members, yours, answer = false }: Extract<Entry, { kind: 'list' }>): void {
     const room = this.#hub.rooms.at(place)
-    if (room !== undefined) {
-      const ids = new Set(members.map(member => member.id))
-      for (const member of members) this.#apply(node, room, member)
-      for (const remote of this.#of(node, room)) {
-        if (!ids.has(remote.id)) this.#hub.presence.remoteLeave(remote, room)
-      }
-    }
-    if (yours !== undefined && yours !== digestOf(room?.own() ?? [])) this.#correct(node, place, answer)
+    const changed = room !== undefined && this.#replicas.replace(node, room, members)
+    const wrong = yours !== undefined && yours !== digestOf(room?.own() ?? [])
+    if (wrong) this.#correct(node, place, answer)
+    // The directory may have told what came after this list: where the two differed, the node is asked once more.
+    if (changed && (answer || !wrong)) this.#check(node, room)
   }
 
   #onCheck (node: RemoteNode, { place, mine, yours }: Extract<Entry, { kind: 'check' }>): void {
     const room = this.#hub.rooms.at(place)
     if (yours !== digestOf(room?.own() ?? [])) this.#correct(node, place)
-    if (room !== undefined && mine !== digestOf(this.#of(node, room))) this.send([node], { kind: 'ask', place })
+    if (room !== undefined && mine !== this.#replicas.digest(node, room)) this.send([node], { kind: 'ask', place })
   }
 
   /**
    * Tells a node that is wrong about it who of this one is in a place. That node may have changed meanwhile, too, and
    * not told this one, of which it did not know that it has members there: so the answer says what is believed of it.
    *
-   * @param last whether this answers an answer: from there on, each knows of the other, and tells it of all changes
+   * @param last whether this answers an answer: while members come and go there would be no end to that
    */
   #correct (node: RemoteNode, place: string, last = false): void {
     const room = this.#hub.rooms.at(place)
-    const yours = room === undefined || last ? {} : { yours: digestOf(this.#of(node, room)) }
+    const yours = room === undefined || last ? {} : { yours: this.#replicas.digest(node, room) }
     this.send([node], { kind: 'list', place, members: this.members(place), answer: true, ...yours })
   }
 
@@ -301,13 +231,8 @@ export class Cluster implements BackplaneListener {
   }
 
   #onPublish (node: RemoteNode, { member, payload }: Extract<Entry, { kind: 'publish' }>): void {
-    const sender = node.peers.get(member.id)
+    const sender = this.#replicas.publish(node, member)
     if (sender === undefined) return this.#hub.stats.drop('unknown_sender')
-    const update = decodeRecord(member.id, member.record)
-    if (update === undefined) return this.#ignore('record')
-    // The directory was faster, and told what the peer has published since: this would undo it.
-    if (update.version < sender.version) return
-    if (update.version > sender.version) sender.update(update)
     const { peers } = this.#hub.router.route(sender, null)
     this.#hub.deliver(peers, frameOf(payload))
   }
@@ -317,12 +242,11 @@ export class Cluster implements BackplaneListener {
   }
 
   gone (id: string): void {
-    const node = this.#nodes.get(id)
+    const node = this.#replicas.find(id)
     if (node === undefined) return
     this.#hub.log.info({ node: id, peers: node.peers.size }, 'node gone')
-    this.#nodes.delete(id)
-    this.#outgoing.delete(node)
-    for (const remote of [...node.peers.values()]) this.#hub.presence.remoteDepart(remote)
+    this.#mail.drop(node)
+    this.#replicas.delete(node)
   }
 
   #ignore (what: 'packet' | 'record'): void {
@@ -364,12 +288,12 @@ export class Cluster implements BackplaneListener {
     room.loaded = true
     // What was found says only whom to ask: who has left while the directory was away may still stand there.
     const nodes = new Set(room.nodes?.keys())
-    for (const { id } of found) nodes.add(this.#node(nodeOf(id)))
+    for (const { id } of found) nodes.add(this.#replicas.node(nodeOf(id)))
     for (const node of nodes) this.#check(node, room)
   }
 
   doubted (id: string): void {
-    const node = this.#nodes.get(id)
+    const node = this.#replicas.find(id)
     if (node === undefined) return
     const rooms = new Set<Room>()
     for (const peer of node.peers.values()) for (const room of peer.rooms.keys()) rooms.add(room)
@@ -380,7 +304,7 @@ export class Cluster implements BackplaneListener {
 
   #check (node: RemoteNode, room: Room): void {
     const mine = digestOf(room.own())
-    this.send([node], { kind: 'check', place: room.place, mine, yours: digestOf(this.#of(node, room)) })
+    this.send([node], { kind: 'check', place: room.place, mine, yours: this.#replicas.digest(node, room) })
   }
 }
 

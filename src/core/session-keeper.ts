@@ -4,13 +4,16 @@ import type { Logger } from './logger.js'
 /** How often a session is renewed before it runs out. */
 const RENEWALS = 3
 
+/** Milliseconds past which Node's timers don't wait at all. */
+const MAX_TIMEOUT = 2 ** 31 - 1
+
 export interface SessionKeeperOptions {
   readonly store: SessionStore
   /** The tokens on which live connections rest. */
   readonly tokens: () => string[]
   /** Ends the connections that rest on a token. */
   readonly revoke: (token: string) => void
-  /** Seconds between two looks at whether the sessions are still there. */
+  /** Seconds between two looks at whether the sessions are still there; `Infinity`: connections outlast them. */
   readonly interval: number
   /** Seconds that a session lives on; 0 or less leaves its expiry alone. */
   readonly ttl: number
@@ -35,7 +38,7 @@ export class SessionKeeper {
     const { interval, ttl } = this.#options
     const seconds = ttl > 0 ? Math.min(interval, ttl / RENEWALS) : interval
     if (!Number.isFinite(seconds)) return
-    this.#timer = setInterval(() => { this.check() }, seconds * 1000)
+    this.#timer = setInterval(() => { this.check() }, Math.min(seconds * 1000, MAX_TIMEOUT))
     this.#timer.unref()
   }
 
@@ -47,9 +50,11 @@ export class SessionKeeper {
   async check (): Promise<void> {
     if (this.#running) return
     this.#running = true
-    const { revoke, log } = this.#options
+    const { interval, revoke, log } = this.#options
     try {
-      for (const token of await this.#gone()) revoke(token)
+      const gone = await this.#gone()
+      if (interval === Infinity) return
+      for (const token of gone) revoke(token)
     } catch (error) {
       log.debug({ err: error }, 'sessions not checked')
     } finally {

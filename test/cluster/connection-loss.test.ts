@@ -130,12 +130,13 @@ t.test('publications that are missing are noticed, and what they said is found',
   // As if others had come before: what this one says of a peer is wrong.
   const exit = encodePacket([encodeEntry({ kind: 'exit', places: null, id: a.client.peer.id })])
   await publish(scene, b, publication(nodeIdOf(a), 1000, exit))
-  await eventually(async () => await metric(nodes[2]!, GAPS) === 1, 'a gap')
+  // The next one from that node has a number that does not follow either.
+  await eventually(async () => await metric(nodes[2]!, GAPS) >= 1, 'a gap')
   await eventually(() => b.told().length === 2, 'that the peer goes and comes back')
   await crowd.exact()
   t.strictSame(b.told().map(({ address, online }) => [address, online]), [[a.address, false], [a.address, true]])
-  await publish(scene, b, publication('stranger', 2, encodePacket([])))
-  await eventually(async () => await metric(nodes[2]!, GAPS) === 2, 'a gap before the first that came')
+  await publish(scene, crowd.players[4]!, publication('stranger', 2, encodePacket([])))
+  await eventually(async () => await metric(nodes[1]!, GAPS) === 1, 'a gap before the first that came')
 })
 
 t.test('what makes no sense is ignored, and counted', async t => {

@@ -23,8 +23,10 @@ export class RedisSessions implements SessionStore {
   }
 
   async renew (tokens: readonly string[], seconds: number): Promise<string[]> {
+    // Not EXPIRE, which takes no fraction of a second.
+    const milliseconds = Math.ceil(seconds * 1000)
     const replies = await Promise.all(tokens.map(async token =>
-      await this.#batch.send('expire', this.#names.session(token), seconds)))
+      await this.#batch.send('pexpire', this.#names.session(token), milliseconds)))
     return tokens.filter((_, i) => replies[i] === 0)
   }
 
