@@ -56,6 +56,7 @@ export default fp(async (fastify) => {
   gauge('symple_backplane_probe_seconds', 'Time that the last publication to itself took.', () => backplane.counts.probeSeconds)
   gauge('symple_remote_peers', 'Peers of other nodes that share a room with peers of this one.', () => symple.gauges.remotes)
   counter('symple_backplane_published_total', 'Packets published to other nodes.', () => backplane.counts.published)
+  counter('symple_backplane_failed_total', 'Packets that could not be published.', () => backplane.counts.failed)
   counter('symple_backplane_received_total', 'Packets received from other nodes.', () => backplane.counts.received)
   counter('symple_backplane_gaps_total', 'Times that packets of another node were missing.', () => backplane.counts.gaps)
   counter('symple_backplane_probes_lost_total', 'Publications to itself that did not come back.', () => backplane.counts.probesLost)

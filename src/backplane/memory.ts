@@ -36,7 +36,10 @@ export class MemoryNetwork {
 /** A backplane without anything between the nodes: it asks them for their members, and hands packets over. */
 export class MemoryBackplane implements Backplane {
   readonly node: string
-  readonly counts: BackplaneCounts = { published: 0, received: 0, gaps: 0, probesLost: 0, probeSeconds: 0, sweeps: 0 }
+  readonly counts: BackplaneCounts = {
+    published: 0, failed: 0, received: 0, gaps: 0, probesLost: 0, probeSeconds: 0, sweeps: 0
+  }
+
   readonly #network: MemoryNetwork
   #listener: BackplaneListener | null = null
   #connected = false
@@ -82,7 +85,10 @@ export class MemoryBackplane implements Backplane {
     if (!this.#connected || this.#network.reach(node) === undefined) return false
     // Not at once: nothing is handled in the middle of something else.
     this.counts.published++
-    setImmediate(() => { this.#network.reach(node)?.receive(this.node, packet) })
+    setImmediate(() => {
+      // What a node that has gone left behind would bring it back.
+      if (this.#network.reach(this.node) === this) this.#network.reach(node)?.receive(this.node, packet)
+    })
     return true
   }
 

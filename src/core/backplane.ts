@@ -48,6 +48,8 @@ export interface Backplane {
 export interface BackplaneCounts {
   /** Packets handed to other nodes, and got from them. */
   published: number
+  /** Those of them that could not be published. */
+  failed: number
   received: number
   /** Times that packets of another node were missing. */
   gaps: number

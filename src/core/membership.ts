@@ -63,11 +63,14 @@ export class Membership {
     }
     const rooms = places()
     const proceed = () => {
-      enter()
-      cluster.settle(peer, rooms)
+      try {
+        enter()
+      } finally {
+        cluster.settle(peer, rooms)
+      }
     }
     const known = cluster.announce(peer, rooms)
-    if (known !== undefined) return known.then(proceed)
+    if (known !== undefined) return known.finally(proceed)
     proceed()
     return undefined
   }

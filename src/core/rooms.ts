@@ -121,9 +121,9 @@ export class Rooms {
 
   /** The room that is called so between nodes, if this node has or awaits members in it. */
   at (place: string): Room | undefined {
-    const colon = place.indexOf(':')
-    const index = place.startsWith('user') ? this.#personal : this.#ordinary
-    const room = index.get(place.slice(colon + 1))
+    const colon = place.indexOf(':') + 1
+    const index = { 'user:': this.#personal, 'room:': this.#ordinary }[place.slice(0, colon)]
+    const room = index?.get(place.slice(colon))
     return room?.wanted === true ? room : undefined
   }
 

@@ -63,12 +63,15 @@ export class SessionKeeper {
   }
 
   async #gone (): Promise<string[]> {
-    const { store, tokens, ttl, now } = this.#options
+    const { store, tokens, ttl, interval, now } = this.#options
     const live = tokens()
     if (live.length === 0) return []
-    if (ttl <= 0 || now() - this.#renewed < ttl * 1000 / RENEWALS) return await store.missing(live)
+    const began = now()
+    // Due where it would be by the next look: an answer takes its time.
+    const slack = Math.min(interval, ttl / RENEWALS) / 2
+    if (ttl <= 0 || began - this.#renewed < (ttl / RENEWALS - slack) * 1000) return await store.missing(live)
     const gone = await store.renew(live, ttl)
-    this.#renewed = now()
+    this.#renewed = began
     return gone
   }
 }

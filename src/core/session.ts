@@ -229,7 +229,9 @@ export class Session implements Timed {
     if (this.#state === 'closing' || this.#state === 'closed') return
     const known = clientFault(error) ?? new SympleError(503, 'Authentication unavailable')
     if (known.limit !== undefined) this.hub.stats.exceed(known.limit)
-    if (known.status === 503) this.hub.log.error(this.#told({ err: known.cause ?? error }), 'authentication failed')
+    if (known !== error) this.hub.log.error(this.#told({ err: error }), 'authentication failed')
+    // Said for each client it would say nothing new: the backplane says once that Redis is away.
+    else if (known.status === 503) this.hub.log.debug(this.#told({ err: known.cause }), 'authentication failed')
     else if (known.cause !== undefined) this.hub.log.warn(this.#told({ err: known.cause }), 'authentication failed')
     this.hub.stats.auths[outcomeOf(known.status)]++
     this.refuse(known, id)

@@ -4,7 +4,7 @@ import { Random, seed } from '../seed.js'
 import { Couriers, startMemoryNodes, startNodes } from './cast.js'
 
 /** How many walks there are of each kind, each with a seed of its own. */
-const WALKS = 10
+const WALKS = 4
 
 t.test('tells each client of three nodes exactly whom it sees, step by step', async t => {
   const { urls } = await startNodes(t, 3)

@@ -1,152 +1,165 @@
-import t, { type Test } from 'tap'
-import { connect, eventually, settle, startServer, type TestClient, type TestServer } from '../helper.js'
-import { startRedis } from '../redis.js'
+import t from 'tap'
+import { connect, eventually, settle } from '../helper.js'
+import { backplaneOf, Couriers, deliver, gather, rest, startNodes } from './cast.js'
 
-async function startNodes (t: Test, count: number, env: Record<string, string> = {}): Promise<TestServer[]> {
-  const redis = await startRedis(t)
-  const nodes: TestServer[] = []
-  for (let i = 0; i < count; i++) nodes.push(await startServer(t, { SYMPLE_REDIS_URL: redis.url, ...env }))
-  return nodes
-}
-
-/** Waits until all that these clients have sent has reached those of them whom it is for, on whatever node. */
-async function settleAcross (nodes: TestServer[], clients: TestClient[]): Promise<void> {
-  await settle(...clients)
-  const total = (count: 'published' | 'received') =>
-    nodes.reduce((sum, { server }) => sum + server.backplane.counts[count], 0)
-  await eventually(() => total('received') === total('published'), 'all packets have come')
-  await settle(...clients)
-}
-
-t.test('each form of address reaches the same peers, whatever node they are on', async t => {
-  const nodes = await startNodes(t, 3)
-  const [a, b, c] = nodes.map(({ url }) => url) as [string, string, string]
-  const all = {
-    alice: await connect(t, a, { user: 'alice', rooms: ['lobby', 'office'] }),
-    phone: await connect(t, b, { user: 'alice' }),
-    bob: await connect(t, b, { user: 'bob', rooms: ['lobby'] }),
-    laptop: await connect(t, c, { user: 'bob', rooms: ['office'] }),
-    carol: await connect(t, c, { user: 'carol', rooms: ['lobby', 'office', 'alice'] }),
-    dave: await connect(t, b, { user: 'dave', rooms: ['elsewhere', 'bob'] })
-  }
-  type Name = keyof typeof all
-  const clients = Object.values(all)
-  await settleAcross(nodes, clients)
-  const cases: Array<[sender: Name, to: unknown, recipients: Name[]]> = [
-    ['alice', undefined, ['phone', 'bob', 'laptop', 'carol']],
-    ['alice', null, ['phone', 'bob', 'laptop', 'carol']],
-    ['phone', null, ['alice']],
-    ['dave', null, []],
-    ['alice', all.bob.address, ['bob']],
-    ['alice', all.bob.peer.id, ['bob']],
-    ['alice', `carol|${all.bob.peer.id}`, []],
-    ['alice', all.dave.address, []],
-    ['alice', all.dave.peer.id, []],
-    ['bob', 'alice', ['alice']],
-    ['alice', 'bob', ['bob', 'laptop']],
-    ['dave', 'bob', []],
-    ['carol', 'alice', ['alice']],
-    ['alice', 'lobby', ['bob', 'carol']],
-    ['alice', ['lobby', 'office'], ['bob', 'laptop', 'carol']],
-    ['alice', ['alice'], ['phone']],
-    ['alice', ['elsewhere', 'bob'], []],
-    ['dave', ['bob'], []],
-    ['alice', [], []],
-    ['laptop', ['office', 'lobby'], ['alice', 'carol']]
+t.test('delivers to those whom "to" names, on whichever node, once each', async t => {
+  const { urls } = await startNodes(t, 3)
+  const couriers = await Couriers.start(t, urls)
+  const cast = await gather(t, urls, couriers, {
+    alice: [0, ['lobby', 'staff']],
+    alice2: [1, []],
+    alice3: [0, ['lobby']],
+    bob: [1, ['lobby', 'staff']],
+    bob2: [2, ['lobby']],
+    carol: [2, ['secret', 'bob']],
+    dave: [2, ['staff']],
+    erin: [1, ['alice']],
+    frank: [0, ['lobby']]
+  })
+  const address = (name: string) => cast[name]!.address
+  const id = (name: string) => cast[name]!.peer.id
+  const cases: Array<[to: unknown, recipients: string[]]> = [
+    [undefined, ['alice2', 'alice3', 'bob', 'bob2', 'dave', 'frank']],
+    [null, ['alice2', 'alice3', 'bob', 'bob2', 'dave', 'frank']],
+    [address('bob'), ['bob']],
+    [address('bob2'), ['bob2']],
+    [address('alice2'), ['alice2']],
+    [address('frank'), ['frank']],
+    [id('bob2'), ['bob2']],
+    [id('alice2'), ['alice2']],
+    [id('dave'), ['dave']],
+    ['bob', ['bob', 'bob2']],
+    ['alice', ['alice2', 'alice3']],
+    ['dave', ['dave']],
+    ['lobby', ['alice3', 'bob', 'bob2', 'frank']],
+    ['staff', ['bob', 'dave']],
+    [['staff'], ['bob', 'dave']],
+    [['lobby', 'staff'], ['alice3', 'bob', 'bob2', 'dave', 'frank']],
+    [['lobby', 'lobby', 'secret'], ['alice3', 'bob', 'bob2', 'frank']],
+    [['alice', 'staff'], ['alice2', 'alice3', 'bob', 'dave']],
+    [['alice'], ['alice2', 'alice3']],
+    [[], []],
+    // Not visible, or not there.
+    ['carol', []],
+    [address('carol'), []],
+    [id('carol'), []],
+    ['erin', []],
+    ['secret', []],
+    [['secret'], []],
+    ['nobody', []],
+    ['nobody|' + id('bob'), []],
+    ['carol|' + id('bob'), []],
+    ['alice|' + id('bob'), []],
+    [`bob|${id('bob')}x`, []],
+    ['|' + id('bob'), []],
+    // An array names rooms, and the sender's own user; no other user and no peer.
+    [['bob'], []],
+    [[address('bob')], []],
+    [[id('bob')], []],
+    // Not to itself.
+    [address('alice'), []],
+    [id('alice'), []],
+    ['__proto__', []],
+    [['__proto__', 'toString'], []]
   ]
-  for (const [n, [sender, to, recipients]] of cases.entries()) {
-    for (const client of clients) client.take()
-    all[sender].send({ type: 'message', id: n, from: 'mallory|1', ...(to !== undefined && { to }) })
-    await settleAcross(nodes, clients)
-    const reached = Object.entries(all).filter(([, client]) => client.take().some(({ id }) => id === n))
-    t.strictSame(reached.map(([name]) => name), recipients, `${sender} to ${JSON.stringify(to)}`)
+  for (const [to, recipients] of cases) {
+    t.strictSame(await deliver(cast, couriers, 'alice', to), recipients, `to ${JSON.stringify(to)}`)
   }
-  for (const client of clients) {
-    t.ok(client.frames.every(({ from }) => from !== 'mallory|1'), 'nobody says that it is another')
+  t.strictSame(await deliver(cast, couriers, 'alice2', null), ['alice', 'alice3'], 'its user\'s peers, and not their rooms')
+  t.strictSame(await deliver(cast, couriers, 'alice2', 'bob'), [], 'whom others of its user see')
+  const complaints = cast['alice']!.frames.filter(({ type, id }) => type === 'error' && !String(id).startsWith('barrier-'))
+  t.strictSame(complaints, [])
+})
+
+t.test('gives through a room that bears a user\'s name no access to that user on another node', async t => {
+  const { urls } = await startNodes(t, 3)
+  const couriers = await Couriers.start(t, urls)
+  const cast = await gather(t, urls, couriers, {
+    bob: [0, []], bob2: [1, ['lobby']], mallory: [1, ['bob']], eve: [2, ['bob']], alice: [2, ['lobby', 'bob', 'den']], carol: [0, ['den']]
+  })
+  const send = async (sender: string, to: unknown) => await deliver(cast, couriers, sender, to)
+  t.strictSame(await send('bob', null), ['bob2'])
+  t.strictSame(await send('bob', 'bob'), ['bob2'])
+  t.strictSame(await send('bob', ['bob']), ['bob2'])
+  t.strictSame(await send('mallory', 'bob'), ['eve', 'alice'], 'the room, not the user')
+  t.strictSame(await send('mallory', ['bob']), ['eve', 'alice'])
+  t.strictSame(await send('mallory', null), ['eve', 'alice'])
+  t.strictSame(await send('mallory', cast['bob']!.address), [])
+  t.strictSame(await send('mallory', cast['bob']!.peer.id), [])
+  t.strictSame(await send('alice', 'bob'), ['bob2', 'mallory', 'eve'], 'the visible peer and the room')
+  t.strictSame(await send('alice', ['bob', 'den']), ['mallory', 'eve', 'carol'], 'in an array it is the room alone')
+  t.strictSame(Object.keys(cast['mallory']!.roster).sort(), [cast['alice']!.address, cast['eve']!.address].sort())
+})
+
+t.test('lets the id of a visible peer win over a user and a room that bear it, across nodes', async t => {
+  const { urls } = await startNodes(t, 3)
+  const couriers = await Couriers.start(t, urls)
+  const bob = await connect(t, urls[0]!, { user: 'bob', rooms: ['lobby'] })
+  const { id } = bob.peer
+  const cast = await gather(t, urls, couriers, { alice: [1, ['lobby', id]], stranger: [2, [id]] })
+  cast['bob'] = bob
+  cast['thief'] = await connect(t, urls[2]!, { user: id, rooms: ['lobby'] })
+  await rest(cast, couriers)
+  for (const client of Object.values(cast)) client.take()
+  t.strictSame(await deliver(cast, couriers, 'alice', id), ['bob'])
+  t.strictSame(await deliver(cast, couriers, 'stranger', id), ['alice'], 'it can\'t see the peer')
+})
+
+t.test('delivers once, however many rooms are shared', async t => {
+  const { urls } = await startNodes(t, 3)
+  const couriers = await Couriers.start(t, urls)
+  const rooms = Array.from({ length: 50 }, (_, i) => `room-${i}`)
+  const names = Array.from({ length: 9 }, (_, i) => `${i % 2 === 0 ? 'even' : 'odd'}${i}`)
+  const cast = await gather(t, urls, couriers, Object.fromEntries(names.map((name, i) => [name, [i % 3, rooms]])))
+  const others = names.slice(1)
+  for (const to of [null, rooms, 'room-7', ['even', ...rooms]]) {
+    t.strictSame(await deliver(cast, couriers, 'even0', to), others)
+  }
+  t.strictSame(await deliver(cast, couriers, 'even0', 'odd'), names.filter(name => name.startsWith('odd')))
+  for (const client of Object.values(cast)) {
+    const online = client.frames.filter(({ type }) => type === 'presence')
+    t.equal(online.length, 8, 'each was told of each other once')
   }
 })
 
-t.test('a message comes once, though two peers share many rooms', async t => {
-  const nodes = await startNodes(t, 2)
-  const rooms = Array.from({ length: 50 }, (_, i) => `room ${i}`)
-  const alice = await connect(t, nodes[0]!.url, { user: 'alice', rooms })
-  const others = await Promise.all(Array.from({ length: 9 }, async (_, i) =>
-    await connect(t, nodes[1]!.url, { user: `user ${i}`, rooms })))
-  await settleAcross(nodes, [alice, ...others])
-  for (const client of others) client.take()
-  alice.send({ type: 'message', data: 1 })
-  alice.send({ type: 'message', to: rooms, data: 2 })
-  await settleAcross(nodes, [alice, ...others])
-  for (const client of others) t.strictSame(client.take().map(({ data }) => data), [1, 2])
-})
-
-t.test('what one peer sends stays in order, by whatever address it goes', async t => {
-  const nodes = await startNodes(t, 3)
-  const alice = await connect(t, nodes[0]!.url, { user: 'alice', rooms: ['a', 'b'] })
-  const bob = await connect(t, nodes[1]!.url, { user: 'bob', rooms: ['a'] })
-  const carol = await connect(t, nodes[2]!.url, { user: 'carol', rooms: ['b'] })
-  await settleAcross(nodes, [alice, bob, carol])
-  for (const client of [bob, carol]) client.take()
-  const forms = [undefined, 'a', ['b'], bob.address, 'carol', ['a', 'b'], bob.peer.id, 'bob']
-  const expected: Record<'bob' | 'carol', number[]> = { bob: [], carol: [] }
-  for (let n = 0; n < 900; n++) {
-    const to = forms[n % forms.length]
-    alice.send({ type: 'message', data: n, ...(to !== undefined && { to }) })
-    if (to !== 'carol' && String(to) !== 'b') expected.bob.push(n)
-    if (to === undefined || ['b', 'carol', 'a,b'].includes(String(to))) expected.carol.push(n)
+t.test('costs nodes that have no members of a room nothing', async t => {
+  const { nodes, urls } = await startNodes(t, 3)
+  const counts = () => nodes.map(node => {
+    const { published, received } = backplaneOf(node).counts
+    return { published, received }
+  })
+  const alice = await connect(t, urls[0]!, { user: 'alice', rooms: ['here', 'there', 'lone'] })
+  const near = await connect(t, urls[0]!, { user: 'near', rooms: ['here'] })
+  const far = await connect(t, urls[1]!, { user: 'far', rooms: ['there'] })
+  const other = await connect(t, urls[2]!, { user: 'other', rooms: ['elsewhere'] })
+  await eventually(() => far.address in alice.roster && alice.address in far.roster, 'they see each other')
+  await settle(alice, near, far, other)
+  const calm = async () => {
+    let last = ''
+    await eventually(async () => {
+      const before = last
+      last = JSON.stringify(counts())
+      await settle(alice, near, far, other)
+      return before === last
+    }, 'calm')
   }
-  await settleAcross(nodes, [alice, bob, carol])
-  t.strictSame(bob.take().map(({ data }) => data), expected.bob)
-  t.strictSame(carol.take().map(({ data }) => data), expected.carol)
-})
-
-t.test('a new peer gets the whole snapshot behind its welcome, and what it sends after a join reaches the room', async t => {
-  const nodes = await startNodes(t, 3)
-  const residents = await Promise.all(Array.from({ length: 12 }, async (_, i) =>
-    await connect(t, nodes[i % 3]!.url, { user: `user ${i}`, rooms: ['hall'], data: { i } })))
-  await settleAcross(nodes, residents)
-  const late = await connect(t, nodes[1]!.url, { user: 'late', rooms: ['hall'] })
-  for (let i = 0; i < residents.length; i++) t.equal((await late.next()).type, 'presence')
-  t.strictSame(Object.keys(late.roster).sort(), residents.map(({ address }) => address).sort())
-
-  const joiner = await connect(t, nodes[2]!.url, { user: 'joiner', rooms: ['yard'] })
-  const inGarden = await connect(t, nodes[0]!.url, { user: 'gardener', rooms: ['garden'] })
-  await settleAcross(nodes, [joiner, inGarden])
-  joiner.take()
-  // No peer of the joiner's node has been in that room: it must ask, and what follows must wait.
-  for (const message of [{ type: 'join', room: 'garden' }, { type: 'presence', data: { mood: 'new' }, probe: true },
-    { type: 'message', to: ['garden'], data: 'hello' }]) joiner.send(message)
-  t.match(await inGarden.find('presence'), { from: joiner.address })
-  t.match(await inGarden.next(), { type: 'presence', data: { mood: 'new' }, probe: true })
-  t.match(await inGarden.next(), { type: 'message', data: 'hello' })
-  t.strictSame(await joiner.next(), { type: 'join:ok', room: 'garden' })
-  t.match(await joiner.next(), { type: 'presence', from: inGarden.address, data: { online: true } })
-})
-
-t.test('a message costs nothing where nobody is concerned', async t => {
-  const nodes = await startNodes(t, 3)
-  const alice = await connect(t, nodes[0]!.url, { user: 'alice', rooms: ['lobby'] })
-  const bob = await connect(t, nodes[1]!.url, { user: 'bob', rooms: ['lobby'] })
-  const carol = await connect(t, nodes[2]!.url, { user: 'carol', rooms: ['elsewhere'] })
-  await settleAcross(nodes, [alice, bob, carol])
-  const received = () => nodes.map(({ server }) => server.backplane.counts.received)
-  const before = received()
-  for (let n = 0; n < 50; n++) {
-    alice.send({ type: 'message', to: ['lobby'], data: n })
-    t.equal((await bob.find('message')).data, n)
+  await calm()
+  const before = counts()
+  for (let i = 0; i < 100; i++) {
+    for (const to of ['here', ['here'], ['lone'], 'near', near.address, 'nobody', [], 'other', other.address, other.peer.id]) {
+      alice.send({ type: 'message', to, i })
+    }
+    alice.send({ type: 'presence', to: 'near' })
   }
-  t.strictSame(received().map((count, i) => count - before[i]!), [0, 50, 0])
-})
-
-t.test('a probe goes to no more peers than the limit says, on all nodes together', async t => {
-  const nodes = await startNodes(t, 2, { SYMPLE_PROBE_LIMIT: '3' })
-  const alice = await connect(t, nodes[0]!.url, { user: 'alice', rooms: ['lobby'] })
-  const others = [await connect(t, nodes[0]!.url, { user: 'near', rooms: ['lobby'] })]
-  for (const [user, probe] of [['b', true], ['c', true], ['d', undefined]] as const) {
-    others.push(await connect(t, nodes[1]!.url, { user, rooms: ['lobby'] }))
-    await settleAcross(nodes, [alice, ...others])
-    for (const client of others) client.take()
-    alice.send({ type: 'presence', data: {}, probe: true })
-    for (const client of others) t.equal((await client.find('presence'))['probe'], probe, `${others.length} others`)
-  }
+  await settle(alice, near)
+  await calm()
+  t.strictSame(counts(), before, 'nothing leaves the node')
+  for (let i = 0; i < 100; i++) alice.send({ type: 'message', to: i % 2 === 0 ? ['there', 'here'] : null, i })
+  await far.find(({ i }) => i === 99)
+  await calm()
+  const after = counts()
+  t.strictSame(after[2], before[2], 'the third node hears nothing')
+  t.ok(after[1]!.received - before[1]!.received <= 100, 'one packet for a message, at most')
+  t.equal(after[1]!.received - before[1]!.received, after[0]!.published - before[0]!.published)
+  t.strictSame(other.take().filter(({ type }) => type === 'message'), [])
 })

@@ -44,7 +44,10 @@ export class RedisBackplane implements Backplane {
     this.#inbox = new Inbox(this.node, clients, names, timeout * 1000, {
       packet: (from, packet) => { this.#received(from, packet) },
       emission: payload => this.#listener?.emitted(payload),
-      bye: from => { this.#gone(from) },
+      bye: from => {
+        this.#lease.left(from)
+        this.#gone(from)
+      },
       restored: () => { this.#restored() },
       doubted: from => { this.#doubted(from) },
       failed

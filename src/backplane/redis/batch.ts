@@ -51,5 +51,6 @@ export class Batch {
 
 /** What Redis said, without the command that it said it to: its keys hold tokens, and errors are logged. */
 function withoutCommand ({ name, message }: Error): Error {
-  return Object.assign(new Error(message), { name })
+  // Some of its complaints repeat what it was told.
+  return Object.assign(new Error(message.replace(/,? with args beginning with:.*/s, '')), { name })
 }

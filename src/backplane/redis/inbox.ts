@@ -12,6 +12,12 @@ const PROBE_INTERVAL = 1000
 /** Numbers of packets come round after this one. */
 const MAX_NUMBER = 2 ** 32 - 1
 
+/** Bytes of publications that may wait for Redis to take them. */
+const MAX_IN_FLIGHT = 64 * 1024 * 1024
+
+/** Packets that may be under way when a connection breaks: any of them may come again. */
+const REPEATABLE = 256
+
 const NOTHING = Buffer.alloc(0)
 
 export interface InboxEvents {
@@ -39,7 +45,7 @@ export type InboxCounts = Omit<BackplaneCounts, 'sweeps'>
  * oneself prove both.
  */
 export class Inbox {
-  readonly counts: InboxCounts = { published: 0, received: 0, probesLost: 0, gaps: 0, probeSeconds: 0 }
+  readonly counts: InboxCounts = { published: 0, failed: 0, received: 0, probesLost: 0, gaps: 0, probeSeconds: 0 }
   readonly #node: string
   readonly #clients: Clients
   readonly #names: Names
@@ -51,6 +57,8 @@ export class Inbox {
   readonly #last = new Map<string, number>()
   #timer: NodeJS.Timeout | null = null
   #alive = false
+  #subscribed = false
+  #inFlight = 0
   #probedAt: number | null = null
   #watchedAt = 0
   /** When the next proof must have come. */
@@ -97,7 +105,7 @@ export class Inbox {
 
   /** @returns false where it can't be sent */
   post (node: string, packet: Buffer): boolean {
-    if (!isReady(this.#clients.commands)) return false
+    if (!isReady(this.#clients.commands) || this.#inFlight > MAX_IN_FLIGHT) return false
     const number = following(this.#sent.get(node))
     this.#sent.set(node, number)
     this.#publish(node, Kind.packet, packet, number)
@@ -135,10 +143,13 @@ export class Inbox {
     const channel = this.#names.inbox(node)
     if (kind === Kind.packet) this.counts.published++
     const published = commands.isCluster ? commands.spublish(channel, message) : commands.publish(channel, message)
+    this.#inFlight += message.length
     published.catch((error: unknown) => {
       // Probes are waited for in any case.
-      if (kind !== Kind.probe) this.#events.failed(error)
-    })
+      if (kind === Kind.probe) return
+      this.counts.failed++
+      this.#events.failed(error)
+    }).finally(() => { this.#inFlight -= message.length })
   }
 
   #receive (channel: string, message: Buffer): void {
@@ -153,28 +164,35 @@ export class Inbox {
       case Kind.doubt: return this.#events.doubted(from)
       case Kind.packet:
         this.counts.received++
-        this.#checkOrder(from, message.readUInt32BE(1))
-        return this.#events.packet(from, message.subarray(6 + message[5]!))
+        if (this.#isInOrder(from, message.readUInt32BE(1))) this.#events.packet(from, message.subarray(6 + message[5]!))
+        return
       default: return this.#events.packet(from, NOTHING)
     }
   }
 
-  #checkOrder (from: string, number: number): void {
+  /** A publication may be repeated, or come late, when a connection broke under it: that one is passed over. */
+  #isInOrder (from: string, number: number): boolean {
     const last = this.#last.get(from)
+    if (last !== undefined && isBefore(number, last)) return false
     this.#last.set(from, number)
-    if (number === following(last)) return
+    if (number === following(last)) return true
     this.counts.gaps++
     this.#log.warn({ node: from, number, last: last ?? 0 }, 'publications of another node were lost')
     this.#events.restored()
+    return true
   }
 
   #subscribe (): void {
     const { subscriber } = this.#clients
+    this.#subscribed = false
     const inbox = this.#names.inbox(this.#node)
     const subscribed = subscriber.isCluster ? subscriber.ssubscribe(inbox) : subscriber.subscribe(inbox)
     Promise.all([subscribed, subscriber.subscribe(this.#names.broadcast)]).then(
-      () => { this.#probe() },
-      (error: unknown) => { this.#log.debug({ err: error }, 'subscription failed') }
+      () => {
+        this.#subscribed = true
+        this.#probe()
+      },
+      (error: unknown) => { this.#log.warn({ err: error }, 'subscription failed') }
     )
   }
 
@@ -195,6 +213,8 @@ export class Inbox {
 
   #probe (): void {
     if (!isReady(this.#clients.commands) || !isReady(this.#clients.subscriber)) return
+    // Backends are to be heard as well, which no probe proves.
+    if (!this.#subscribed) return this.#subscribe()
     this.#probedAt = performance.now()
     this.#publish(this.#node, Kind.probe)
   }
@@ -238,4 +258,9 @@ const OPEN = new Set(['connect', 'ready'])
 /** @param number of the packet before; undefined: there was none */
 function following (number = 0): number {
   return number === MAX_NUMBER ? 1 : number + 1
+}
+
+/** Whether a packet is the last one again, or one that came shortly before it. Number 1 begins anew. */
+function isBefore (number: number, last: number): boolean {
+  return number !== 1 && (last - number) >>> 0 < REPEATABLE
 }

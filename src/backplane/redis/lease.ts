@@ -84,6 +84,11 @@ export class Lease {
     return this.#gone.has(node)
   }
 
+  /** Takes note that a node has said goodbye: what still stands of it is on its way out. */
+  left (node: string): void {
+    this.#gone.add(node)
+  }
+
   /**
    * Takes note that a node lives.
    *

@@ -1,0 +1,200 @@
+import t from 'tap'
+import type { Backplane, BackplaneListener, MemberRecord } from '../../src/core/backplane.js'
+import { digestOf } from '../../src/core/digest.js'
+import { decodePacket, encodeEntry, encodePacket, type Entry } from '../../src/core/envelope.js'
+import { encodeRecord } from '../../src/core/remote.js'
+import { Symple } from '../../src/core/symple.js'
+import { FakeConnection } from '../fake-connection.js'
+import type { PeerObject } from '../helper.js'
+
+/** Another node, of which the test says what it says. */
+const OTHER = 'other'
+
+/** A backplane that does what the test says, when it says so. */
+class ScriptedBackplane implements Backplane {
+  readonly node = 'node'
+  readonly connected = true
+  readonly alone = false
+  readonly counts = { published: 0, failed: 0, received: 0, gaps: 0, probesLost: 0, probeSeconds: 0, sweeps: 0 }
+  readonly posted: Entry[] = []
+  /** Answers to reads that are waited for, by place. */
+  readonly reads = new Map<string, (members: MemberRecord[]) => void>()
+  /** Places of which the answer waits for the test; others are empty. */
+  readonly slow = new Set<string>()
+  listener!: BackplaneListener
+
+  async start (listener: BackplaneListener): Promise<void> {
+    this.listener = listener
+  }
+
+  enter (): void {}
+  leave (): void {}
+
+  async read (place: string): Promise<MemberRecord[]> {
+    if (!this.slow.has(place)) return []
+    return await new Promise(resolve => { this.reads.set(place, resolve) })
+  }
+
+  post (_node: string, packet: Buffer): boolean {
+    this.posted.push(...decodePacket(packet)!)
+    return true
+  }
+
+  async stop (): Promise<void> {}
+}
+
+/** What was begun has come to its end, as far as nothing else is waited for. */
+async function turn (): Promise<void> {
+  for (let i = 0; i < 4; i++) await new Promise(resolve => { setImmediate(resolve) })
+}
+
+async function setUp () {
+  const backplane = new ScriptedBackplane()
+  let ids = 0
+  const symple = new Symple({ backplane, now: () => 0, newId: () => `${++ids}` })
+  await symple.start()
+  return {
+    symple,
+    backplane,
+    /** Has a client enter; it may wait for what its rooms hold. */
+    async enter (user: string, ...rooms: string[]) {
+      const connection = new FakeConnection()
+      const session = symple.open(connection, { host: '127.0.0.1' })
+      const send = (message: object) => { session.receive(Buffer.from(JSON.stringify(message)), false) }
+      send({ type: 'auth', user, rooms })
+      await turn()
+      return {
+        connection,
+        session,
+        send,
+        /** What it was told of others: `+` online, `-` offline, `=` anything else. */
+        get story () {
+          return connection.frames.filter(({ type }) => type === 'presence').map(({ data, from, published }) => {
+            const { online, n } = data as PeerObject
+            return `${published === true ? '=' : online ? '+' : '-'}${from!.split('-')[1]!}${n === undefined ? '' : `(${String(n)})`}`
+          })
+        }
+      }
+    },
+    /** Has the other node say something. @returns what is answered */
+    async say (...entries: Entry[]): Promise<Entry[]> {
+      backplane.posted.length = 0
+      backplane.listener.received(OTHER, encodePacket(entries.map(encodeEntry)))
+      await turn()
+      return [...backplane.posted]
+    },
+    async found (place: string, ...members: MemberRecord[]): Promise<void> {
+      backplane.reads.get(place)!(members)
+      await turn()
+    }
+  }
+}
+
+/** A peer of the other node. */
+function remote (user: string, name: string, version = 0): MemberRecord {
+  const id = `${OTHER}-${name}`
+  const data = { id, user, name: user, online: true, host: '::1', ...(version > 0 && { n: version }) }
+  return { id, record: encodeRecord({ version, data }) }
+}
+
+const list = (place: string, members: MemberRecord[], more: object = {}): Entry => ({ kind: 'list', place, members, ...more })
+const exit = ({ id }: MemberRecord, places: string[] | null): Entry => ({ kind: 'exit', places, id })
+const digest = (...members: MemberRecord[]) => digestOf(members.map(({ id, record }) =>
+  ({ id, version: (JSON.parse(record) as { version: number }).version })))
+
+t.test('forgets in its user\'s room, too, who was wrongly found in another', async t => {
+  const { backplane, enter, say, found } = await setUp()
+  const alice = await enter('alice')
+  const ghost = remote('alice', 'ghost')
+  backplane.slow.add('room:den')
+  await enter('bob', 'den')
+  await found('room:den', ghost)
+  t.strictSame(alice.story, [], 'that it is in a room says nothing of the user\'s own')
+  await say(list('room:den', [], { answer: true }))
+  t.equal(backplane.listener.members('room:den').length, 1)
+  t.strictSame(alice.story, [])
+})
+
+t.test('tells of a peer\'s end those who were told of it while it joined', async t => {
+  const { backplane, enter, say, found } = await setUp()
+  const alice = await enter('alice')
+  backplane.slow.add('room:den')
+  alice.send({ type: 'join', room: 'den' })
+  await turn()
+  const eve = remote('eve', 'eve')
+  t.match(await say(list('room:den', [eve], { yours: digest() })), [{ kind: 'list', place: 'room:den', members: [{ id: 'node-1' }] }])
+  alice.session.closed(1006)
+  backplane.posted.length = 0
+  await found('room:den', eve)
+  t.match(backplane.posted.at(-1), { kind: 'exit', places: null, id: 'node-1' }, 'with all its rooms')
+  t.strictSame(backplane.listener.members('room:den'), [])
+})
+
+t.test('tells nobody of the leaving of one who was not there', async t => {
+  const { enter, say } = await setUp()
+  const alice = await enter('alice', 'den')
+  const bob = await enter('bob', 'hall')
+  const eve = remote('eve', 'eve')
+  await say({ kind: 'enter', places: ['room:hall'], member: eve })
+  await say(exit(eve, ['room:den']), exit(eve, ['room:nowhere']), exit(remote('x', 'x'), ['room:den']), exit(remote('x', 'x'), null))
+  t.strictSame([alice.story, bob.story], [[], ['+eve']])
+})
+
+t.test('answers one that is wrong about it, saying what it believes in turn, and ends there', async t => {
+  const { enter, say } = await setUp()
+  await enter('alice', 'den')
+  const eve = remote('eve', 'eve')
+  const own = { kind: 'list', place: 'room:den', members: [{ id: 'node-1' }], answer: true }
+  const wrong = 'wrong'
+  t.match(await say(list('room:den', [eve], { yours: wrong })), [{ ...own, yours: digest(eve) }])
+  t.match(await say({ kind: 'ask', place: 'room:den' }), [{ ...own, yours: digest(eve) }])
+  t.match(await say({ kind: 'check', place: 'room:den', mine: digest(eve), yours: wrong }), [{ ...own, yours: digest(eve) }])
+  const [last, ...more] = await say(list('room:den', [eve], { yours: wrong, answer: true }))
+  t.match(last, own)
+  t.notOk('yours' in last!, 'else there would be no end')
+  t.strictSame(more, [])
+  t.strictSame(await say(list('room:den', [eve], { answer: true })), [])
+  t.strictSame(await say(list('room:nowhere', [eve], { yours: digest() })), [])
+  t.strictSame(await say(list('room:nowhere', [eve], { yours: wrong })), [{ kind: 'list', place: 'room:nowhere', members: [], answer: true }])
+})
+
+t.test('asks once more where a list is not what it believed: the directory may have been ahead of it', async t => {
+  const { enter, say } = await setUp()
+  const alice = await enter('alice', 'den')
+  const [eve, dave] = [remote('eve', 'eve'), remote('dave', 'dave')]
+  await say(list('room:den', [eve, dave]))
+  const check = { kind: 'check', place: 'room:den', yours: digest(eve) }
+  t.match(await say(list('room:den', [eve], { answer: true })), [check])
+  t.strictSame(await say(list('room:den', [eve], { answer: true })), [], 'nothing new')
+  t.match(await say(list('room:den', [eve, dave], { answer: true })), [{ ...check, yours: digest(eve, dave) }])
+  t.strictSame(alice.story, ['+eve', '+dave', '-dave', '+dave'])
+})
+
+t.test('hands no presence on that the directory was ahead of', async t => {
+  const { backplane, enter, say, found } = await setUp()
+  backplane.slow.add('room:den')
+  const alice = await enter('alice', 'den')
+  await found('room:den', remote('eve', 'eve', 2))
+  const publish = (version: number): Entry => {
+    const member = remote('eve', 'eve', version)
+    const { data } = JSON.parse(member.record) as { data: object }
+    const frame = { type: 'presence', from: `eve|${member.id}`, data, published: true }
+    return { kind: 'publish', member, payload: Buffer.from(JSON.stringify(frame)) }
+  }
+  await say(publish(1), publish(2), publish(3))
+  t.strictSame(alice.story, ['+eve(2)', '=eve(2)', '=eve(3)'])
+})
+
+t.test('drops what comes from a sender that it does not know, and survives what makes no sense', async t => {
+  const { symple, backplane, enter, say } = await setUp()
+  const alice = await enter('alice', 'den')
+  const payload = Buffer.from('{"type":"message"}')
+  await say({ kind: 'route', from: `${OTHER}-x`, to: null, payload }, { kind: 'publish', member: remote('x', 'x'), payload })
+  t.equal(symple.stats.drops.unknown_sender, 2)
+  const odd = ['', '{', 'null', '[]', '{}', '{"version":1}', '{"version":"1","data":{}}', '{"version":1,"data":{"id":"y","user":"y"}}']
+  await say(...odd.map((record): Entry => ({ kind: 'enter', places: ['room:den', 'user:alice', 'den', '', ':'], member: { id: 'x', record } })))
+  t.equal(symple.stats.cluster.ignored, 2 * odd.length)
+  backplane.listener.received(OTHER, Buffer.from([7, 1, 2, 3]))
+  t.equal(symple.stats.cluster.ignored, 2 * odd.length + 1)
+  t.strictSame(alice.connection.frames.map(({ type }) => type), ['welcome'])
+})
