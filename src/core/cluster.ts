@@ -1,16 +1,22 @@
 import { nodeOf, type Backplane, type BackplaneListener, type MemberRecord } from './backplane.js'
 import { digestOf } from './digest.js'
 import { decodePacket, type Entry } from './envelope.js'
-import { frameOf } from './frame.js'
+import { frameOf, type Frame } from './frame.js'
 import type { Hub } from './hub.js'
 import { Mail } from './mail.js'
 import type { Peer } from './peer.js'
-import type { RemoteNode } from './remote.js'
+import type { Recipients } from './protocol.js'
+import type { RemoteNode, RemotePeer } from './remote.js'
 import { Replicas } from './replicas.js'
 import type { Room } from './rooms.js'
 
 /** Rooms that are compared at once with what other nodes hold. */
 const RESYNC_BATCH = 200
+
+/** Messages that are kept for a peer until it is in its rooms. */
+const MAX_MISSED = 200
+
+interface Missed { readonly sender: RemotePeer, readonly to: Recipients, readonly frame: Frame }
 
 /**
  * Keeps what this node knows of the others, and they of it.
@@ -26,6 +32,8 @@ export class Cluster implements BackplaneListener {
   readonly #backplane: Backplane
   readonly #mail: Mail
   readonly #replicas: Replicas
+  /** Messages that may be for a peer which has been announced, and is not in its rooms yet. */
+  readonly #missed = new Map<Peer, Missed[]>()
   #resync: Promise<void> | null = null
   #resyncAgain = false
 
@@ -62,7 +70,9 @@ export class Cluster implements BackplaneListener {
       const load = this.#load(room)
       if (load !== undefined) loads.push(load)
     }
-    return loads.length === 0 ? undefined : Promise.all(loads).then(() => {})
+    if (loads.length === 0) return undefined
+    this.#missed.set(peer, [])
+    return Promise.all(loads).then(() => {})
   }
 
   /** The peer that was announced has entered its rooms, or never will. */
@@ -71,6 +81,7 @@ export class Cluster implements BackplaneListener {
       room.pending?.delete(peer)
       if (room.pending?.size === 0) room.pending = null
     }
+    this.#makeUp(peer)
     const missed = rooms.filter(room => !peer.rooms.has(room))
     if (missed.length === 0) return
     for (const room of missed) this.#backplane.leave(room.place, peer.id, isLast(peer, room))
@@ -227,7 +238,20 @@ export class Cluster implements BackplaneListener {
     const sender = node.peers.get(from)
     if (sender === undefined) return this.#hub.stats.drop('unknown_sender')
     const { peers } = this.#hub.router.route(sender, to)
-    this.#hub.deliver(peers, frameOf(payload))
+    const frame = frameOf(payload)
+    this.#hub.deliver(peers, frame)
+    for (const [peer, missed] of this.#missed) {
+      if (missed.length < MAX_MISSED && !peers.includes(peer)) missed.push({ sender, to, frame })
+    }
+  }
+
+  /** Delivers what came for a peer after others had been told of it, and before it was in its rooms. */
+  #makeUp (peer: Peer): void {
+    const missed = this.#missed.get(peer) ?? []
+    this.#missed.delete(peer)
+    for (const { sender, to, frame } of missed) {
+      if (this.#hub.router.route(sender, to).peers.includes(peer)) this.#hub.deliver([peer], frame)
+    }
   }
 
   #onPublish (node: RemoteNode, { member, payload }: Extract<Entry, { kind: 'publish' }>): void {

@@ -198,3 +198,23 @@ t.test('drops what comes from a sender that it does not know, and survives what 
   t.equal(symple.stats.cluster.ignored, 2 * odd.length + 1)
   t.strictSame(alice.connection.frames.map(({ type }) => type), ['welcome'])
 })
+
+t.test('a message to a peer that others know of, and that is not in all its rooms yet, comes behind its snapshot', async t => {
+  const { backplane, enter, say, found, symple } = await setUp()
+  t.teardown(() => symple.close())
+  // Makes the other node known in a room that is loaded.
+  const alice = await enter('alice', 'den')
+  const caller = { id: 'other-9', record: encodeRecord({ version: 0, data: { id: 'other-9', user: 'caller' } }) }
+  await say({ kind: 'enter', places: ['room:den'], member: caller })
+  backplane.slow.add('room:slow')
+  const bob = await enter('bob', 'den', 'slow')
+  t.ok(backplane.posted.some(({ kind }) => kind === 'enter'), 'the other node has been told of him')
+  const call = (n: number, to: string): Entry =>
+    ({ kind: 'route', from: 'other-9', to, payload: Buffer.from(JSON.stringify({ type: 'message', n, to })) })
+  const id = (backplane.posted.find(({ kind }) => kind === 'enter') as Extract<Entry, { kind: 'enter' }>).member.id
+  await say(call(1, id), call(2, 'den'), call(3, 'nobody'))
+  t.strictSame(bob.connection.frames, [], 'nothing comes before the welcome')
+  await found('room:slow')
+  t.strictSame(bob.connection.frames.map(({ type, n }) => n ?? type), ['welcome', 'presence', 'presence', 1, 2])
+  t.strictSame(alice.connection.frames.filter(({ type }) => type === 'message').map(({ n }) => n), [2], 'once for others')
+})
