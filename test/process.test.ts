@@ -52,6 +52,13 @@ t.test('a port that is taken: one line that names it, and exit code 1', async t 
   t.match(server.stderr, 'SYMPLE_PORT')
 })
 
+t.test('an uncaught error: what was logged last is there, and exit code 1', async t => {
+  const planted = encodeURIComponent('process.on("SIGUSR2", () => { throw new Error("planted") })')
+  const server = await startProcess(t, { NODE_OPTIONS: `--import=data:text/javascript,${planted}` })
+  t.strictSame(await server.stop('SIGUSR2'), { code: 1, signal: null })
+  t.match(server.log.find(line => line.level === 60), { msg: 'unexpected error', err: { message: 'planted' } })
+})
+
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   t.test(`${signal} under load: all are told at once, then closed with 1001`, async t => {
     const server = await startProcess(t, { SYMPLE_DRAIN_SECONDS: '1', SYMPLE_RATE_LIMIT: '0' })
