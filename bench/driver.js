@@ -8,8 +8,8 @@ import { definitions } from './servers.js'
 const DIRECTORY = fileURLToPath(new URL('.', import.meta.url))
 const LOAD = fileURLToPath(new URL('load.js', import.meta.url))
 
-/** Milliseconds that a whole run may take. */
-const RUN_LIMIT = 90_000
+/** Milliseconds that a whole run may take: ten thousand peers in one room tell each other of a hundred million. */
+const RUN_LIMIT = 400_000
 
 /**
  * Plays a scenario against a fresh server, or against fresh nodes on a fresh Redis.
@@ -21,7 +21,7 @@ const RUN_LIMIT = 90_000
  */
 export async function run ({ server, scenario, seconds, nodeOptions = [] }) {
   const definition = definitions[server]
-  const { dialect, nodes: count = 1, receiversAt = 0 } = definition
+  const { dialect, nodes: count = 1, receiversAt = 0, scale = 1 } = definition
   const nodes = []
   let redis = null
   try {
@@ -30,7 +30,7 @@ export async function run ({ server, scenario, seconds, nodeOptions = [] }) {
     for (const node of nodes) await node.ready()
 
     const result = await play({
-      scenario,
+      scenario: scaled(scenario, scale),
       seconds,
       dialect,
       nodes: nodes.map(({ port, child }) => ({ port, pid: child.pid })),
@@ -48,6 +48,11 @@ export async function run ({ server, scenario, seconds, nodeOptions = [] }) {
     await Promise.all(nodes.map(({ child }) => stop(child)))
     if (redis !== null) await stop(redis.child)
   }
+}
+
+/** The same with more of those who are there for the number. */
+function scaled (scenario, scale) {
+  return { ...scenario, receivers: scenario.receivers * scale, peers: scenario.peers * scale }
 }
 
 async function startNode ({ script, env, readiness }, redis, nodeOptions) {

@@ -1,4 +1,5 @@
 // The load process: plays one scenario against one server or cluster, as the driver tells it, and reports.
+import { churn } from './load/churn.js'
 import { connect } from './load/connect.js'
 import { dialects } from './load/dialects.js'
 import { idle } from './load/idle.js'
@@ -6,7 +7,7 @@ import { slow } from './load/slow.js'
 import { storm } from './load/storm.js'
 import { traffic } from './load/traffic.js'
 
-const kinds = { connect, idle, slow, storm, traffic }
+const kinds = { churn, connect, idle, slow, storm, traffic }
 
 process.once('message', async run => {
   process.send(await play(run), () => { process.exit() })

@@ -12,7 +12,8 @@ const HELP = `Usage: npm run bench -- [options]
   --reps N            repetitions, of which medians are taken (3)
   --seconds N         measured in each run of messages (2)
   --cluster           only two nodes on one Redis; needs redis-server
-  --scenarios a,b     only these, of the servers, or with --cluster of the cluster
+  --growth            only a thousand and ten thousand peers
+  --scenarios a,b     only these, of the servers, or with --cluster or --growth of those
   --servers a,b       only these, in the same way
   --out FILE          results as JSON (bench/results/latest.json)
   --profile           CPU profiles of the product, into bench/results/profiles
@@ -30,6 +31,7 @@ export function readOptions () {
         reps: { type: 'string', default: '3' },
         seconds: { type: 'string', default: '2' },
         cluster: { type: 'boolean', default: false },
+        growth: { type: 'boolean', default: false },
         scenarios: { type: 'string' },
         servers: { type: 'string' },
         out: { type: 'string' },
@@ -42,7 +44,10 @@ export function readOptions () {
       process.stdout.write(HELP)
       process.exit(0)
     }
-    if (values.docs && values.cluster) throw new Error('--docs is about everything: it can\'t be had with --cluster')
+    if (values.cluster && values.growth) throw new Error('--cluster and --growth are two things')
+    if (values.docs && (values.cluster || values.growth)) {
+      throw new Error('--docs is about everything: it can\'t be had with --cluster or --growth')
+    }
     return {
       ...values,
       reps: positive('reps', values.reps),
@@ -56,9 +61,9 @@ export function readOptions () {
 }
 
 /** All parts, unless the command line asks for something of one of them. */
-function chosen ({ cluster, scenarios, servers }) {
-  if (!cluster && scenarios === undefined && servers === undefined) return parts
-  const name = cluster ? 'cluster' : 'servers'
+function chosen ({ cluster, growth, scenarios, servers }) {
+  if (!cluster && !growth && scenarios === undefined && servers === undefined) return parts
+  const name = cluster ? 'cluster' : growth ? 'growth' : 'servers'
   const part = parts[name]
   return {
     [name]: {

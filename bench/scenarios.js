@@ -50,6 +50,20 @@ export const scenarios = {
 // In a room of their own, and to hear nothing of the others.
 const bystanders = 10
 
+/** What must not cost more where there are more peers: the server says how many times these numbers there are. */
+export const growthScenarios = {
+  'fan1-w16': room('1 sender to that many receivers in one room, 100 B, 16 broadcasts in flight', {
+    senders: 1, pace: window(16)
+  }),
+  churn: {
+    kind: 'churn',
+    about: '10 movers join and leave a room of their own, one step in flight each, among that many peers in rooms of 10',
+    movers: 10,
+    peers: 1000,
+    roomSize: 10
+  }
+}
+
 /** What is measured with two nodes on one Redis. */
 export const clusterScenarios = {
   fan20: { ...scenarios.fan20, bystanders },

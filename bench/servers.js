@@ -44,7 +44,15 @@ export const setups = {
 
 export const SETUP_BASE = 'one'
 
-export const definitions = { ...servers, ...setups }
+/** The same server with more and more peers: the crowd of a scenario is multiplied by `scale`. */
+export const crowds = {
+  thousand: { ...product, title: '1 000 peers', scale: 1 },
+  tenThousand: { ...product, title: '10 000 peers', scale: 10 }
+}
+
+export const CROWD_BASE = 'thousand'
+
+export const definitions = { ...servers, ...setups, ...crowds }
 
 export function isProduct (server) {
   return definitions[server].script === product.script

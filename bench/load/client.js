@@ -83,6 +83,10 @@ export class Client {
     this.#write(frame)
   }
 
+  say (text) {
+    this.#write(encodeText(text))
+  }
+
   /** Stops to read; what the server sends piles up. */
   stall () {
     this.#socket.pause()

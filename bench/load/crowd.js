@@ -6,6 +6,9 @@ const IN_FLIGHT = 100
 /** Milliseconds. */
 const SILENCE = 300
 
+/** Milliseconds in which something must come where more is due. */
+const PATIENCE = 20_000
+
 /** Peers in rooms of one size. */
 export function roomsOf ({ peers, roomSize }, options) {
   return Array.from({ length: peers }, (_, i) => {
@@ -45,9 +48,12 @@ export async function assemble (clients, inbox) {
     await client.authenticate()
   })
   const expected = pairs(clients)
-  if (!await until(() => inbox.presences >= expected, 20_000)) {
-    throw new Error(`${inbox.presences} presence frames came, where ${expected} were due`)
-  }
+  let presences
+  do {
+    presences = inbox.presences
+    if (await until(() => inbox.presences >= expected, PATIENCE)) return
+  } while (inbox.presences > presences)
+  throw new Error(`${inbox.presences} presence frames came, where ${expected} were due`)
 }
 
 /** Waits until no presence has come for a while: what nodes tell each other has come too. */

@@ -7,6 +7,7 @@ export const mainFigures = {
   traffic: rate('deliveries per CPU-second'),
   storm: rate('presence frames per CPU-second'),
   connect: rate('connections per CPU-second'),
+  churn: rate('steps per CPU-second'),
   idle: { key: 'bytesPerPeer', unit: 'memory per peer', better: 'less', format: bytes },
   slow: { key: 'rssGrowth', unit: 'growth of memory', better: 'less', format: bytes }
 }

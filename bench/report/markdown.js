@@ -1,4 +1,5 @@
 import { cluster } from './cluster.js'
+import { growth } from './growth.js'
 import { descriptions, latencyTable, mainTable, notes } from './tables.js'
 
 /** The page of results; `known` are the parts that they are of. */
@@ -39,7 +40,7 @@ ${latencyTable(played, scenarios)}
 ## Scenarios
 
 ${descriptions(scenarios)}
-${parts.cluster === undefined ? '' : cluster(parts.cluster, known.cluster.scenarios)}
+${parts.growth === undefined ? '' : growth(parts.growth, known.growth.scenarios)}${parts.cluster === undefined ? '' : cluster(parts.cluster, known.cluster.scenarios)}
 ## Method
 
 - Each run has a fresh server${machine.pinned ? ', pinned to one processor; the load comes from another' : ''}.
