@@ -8,10 +8,8 @@ import type { Peer } from './peer.js'
 import type { Recipients } from './protocol.js'
 import type { RemoteNode, RemotePeer } from './remote.js'
 import { Replicas } from './replicas.js'
+import { Resync } from './resync.js'
 import type { Room } from './rooms.js'
-
-/** Rooms that are compared at once with what other nodes hold. */
-const RESYNC_BATCH = 200
 
 /** Messages that are kept for a peer until it is in its rooms. */
 const MAX_MISSED = 200
@@ -32,16 +30,16 @@ export class Cluster implements BackplaneListener {
   readonly #backplane: Backplane
   readonly #mail: Mail
   readonly #replicas: Replicas
+  readonly #resync: Resync
   /** Messages that may be for a peer which has been announced, and is not in its rooms yet. */
   readonly #missed = new Map<Peer, Missed[]>()
-  #resync: Promise<void> | null = null
-  #resyncAgain = false
 
   constructor (hub: Hub, backplane: Backplane) {
     this.#hub = hub
     this.#backplane = backplane
     this.#mail = new Mail(backplane, hub.stats)
     this.#replicas = new Replicas(hub.rooms, hub.presence, () => { this.#ignore('record') })
+    this.#resync = new Resync(hub, backplane, this.#mail, this.#replicas)
   }
 
   get node (): string {
@@ -212,7 +210,7 @@ export class Cluster implements BackplaneListener {
     const wrong = yours !== undefined && yours !== digestOf(room?.own() ?? [])
     if (wrong) this.#correct(node, place, answer)
     // The directory may have told what came after this list: where the two differed, the node is asked once more.
-    if (changed && (answer || !wrong)) this.#check(node, room)
+    if (changed && (answer || !wrong)) this.#resync.check(node, room)
   }
 
   #onCheck (node: RemoteNode, { place, mine, yours }: Extract<Entry, { kind: 'check' }>): void {
@@ -273,62 +271,18 @@ export class Cluster implements BackplaneListener {
     this.#replicas.delete(node)
   }
 
-  #ignore (what: 'packet' | 'record'): void {
-    this.#hub.stats.cluster.ignored++
-    this.#hub.log.debug({ what }, 'ignored what another node said')
-  }
-
-  // After a break -------------------------------------------------------------------------------------------------
-
   restored (): void {
-    if (this.#resync !== null) {
-      this.#resyncAgain = true
-      return
-    }
-    this.#resync = this.#resynchronise().catch((error: unknown) => {
-      this.#hub.log.error({ err: error }, 'resynchronisation failed')
-    }).finally(() => {
-      this.#resync = null
-      if (!this.#resyncAgain) return
-      this.#resyncAgain = false
-      this.restored()
-    })
-  }
-
-  /** Writes all members of this node into the directory anew, and compares all its rooms with other nodes. */
-  async #resynchronise (): Promise<void> {
-    const rooms = [...this.#hub.rooms].filter(room => room.wanted)
-    this.#hub.stats.cluster.resyncs++
-    this.#hub.log.info({ rooms: rooms.length }, 'resynchronising')
-    for (let i = 0; i < rooms.length; i += RESYNC_BATCH) {
-      await Promise.all(rooms.slice(i, i + RESYNC_BATCH).map(async room => await this.#compare(room)))
-    }
-  }
-
-  async #compare (room: Room): Promise<void> {
-    this.#backplane.enter(room.place, [...room.own()])
-    const found = await this.#backplane.read(room.place)
-    if (found === undefined || !room.wanted) return
-    room.loaded = true
-    // What was found says only whom to ask: who has left while the directory was away may still stand there.
-    const nodes = new Set(room.nodes?.keys())
-    for (const { id } of found) nodes.add(this.#replicas.node(nodeOf(id)))
-    for (const node of nodes) this.#check(node, room)
+    this.#resync.begin()
   }
 
   doubted (id: string): void {
     const node = this.#replicas.find(id)
-    if (node === undefined) return
-    const rooms = new Set<Room>()
-    for (const peer of node.peers.values()) for (const room of peer.rooms.keys()) rooms.add(room)
-    for (const room of rooms) {
-      if (room.wanted) this.#check(node, room)
-    }
+    if (node !== undefined) this.#resync.checkAll(node)
   }
 
-  #check (node: RemoteNode, room: Room): void {
-    const mine = digestOf(room.own())
-    this.send([node], { kind: 'check', place: room.place, mine, yours: this.#replicas.digest(node, room) })
+  #ignore (what: 'packet' | 'record'): void {
+    this.#hub.stats.cluster.ignored++
+    this.#hub.log.debug({ what }, 'ignored what another node said')
   }
 }
 
