@@ -1,20 +1,15 @@
 import { nodeOf, type Backplane, type BackplaneListener, type MemberRecord } from './backplane.js'
 import { digestOf } from './digest.js'
 import { decodePacket, type Entry } from './envelope.js'
-import { frameOf, type Frame } from './frame.js'
+import { frameOf } from './frame.js'
 import type { Hub } from './hub.js'
+import { Latecomers } from './latecomers.js'
 import { Mail } from './mail.js'
 import type { Peer } from './peer.js'
-import type { Recipients } from './protocol.js'
-import type { RemoteNode, RemotePeer } from './remote.js'
+import type { RemoteNode } from './remote.js'
 import { Replicas } from './replicas.js'
 import { Resync } from './resync.js'
 import type { Room } from './rooms.js'
-
-/** Messages that are kept for a peer until it is in its rooms. */
-const MAX_MISSED = 200
-
-interface Missed { readonly sender: RemotePeer, readonly to: Recipients, readonly frame: Frame }
 
 /**
  * Keeps what this node knows of the others, and they of it.
@@ -31,8 +26,7 @@ export class Cluster implements BackplaneListener {
   readonly #mail: Mail
   readonly #replicas: Replicas
   readonly #resync: Resync
-  /** Messages that may be for a peer which has been announced, and is not in its rooms yet. */
-  readonly #missed = new Map<Peer, Missed[]>()
+  readonly #latecomers: Latecomers
 
   constructor (hub: Hub, backplane: Backplane) {
     this.#hub = hub
@@ -40,6 +34,7 @@ export class Cluster implements BackplaneListener {
     this.#mail = new Mail(backplane, hub.stats)
     this.#replicas = new Replicas(hub.rooms, hub.presence, () => { this.#ignore('record') })
     this.#resync = new Resync(hub, backplane, this.#mail, this.#replicas)
+    this.#latecomers = new Latecomers(hub)
   }
 
   get node (): string {
@@ -69,7 +64,7 @@ export class Cluster implements BackplaneListener {
       if (load !== undefined) loads.push(load)
     }
     if (loads.length === 0) return undefined
-    this.#missed.set(peer, [])
+    this.#latecomers.expect(peer)
     return Promise.all(loads).then(() => {})
   }
 
@@ -79,7 +74,7 @@ export class Cluster implements BackplaneListener {
       room.pending?.delete(peer)
       if (room.pending?.size === 0) room.pending = null
     }
-    this.#makeUp(peer)
+    this.#latecomers.makeUp(peer)
     const missed = rooms.filter(room => !peer.rooms.has(room))
     if (missed.length === 0) return
     for (const room of missed) this.#backplane.leave(room.place, peer.id, isLast(peer, room))
@@ -238,18 +233,7 @@ export class Cluster implements BackplaneListener {
     const { peers } = this.#hub.router.route(sender, to)
     const frame = frameOf(payload)
     this.#hub.deliver(peers, frame)
-    for (const [peer, missed] of this.#missed) {
-      if (missed.length < MAX_MISSED && !peers.includes(peer)) missed.push({ sender, to, frame })
-    }
-  }
-
-  /** Delivers what came for a peer after others had been told of it, and before it was in its rooms. */
-  #makeUp (peer: Peer): void {
-    const missed = this.#missed.get(peer) ?? []
-    this.#missed.delete(peer)
-    for (const { sender, to, frame } of missed) {
-      if (this.#hub.router.route(sender, to).peers.includes(peer)) this.#hub.deliver([peer], frame)
-    }
+    this.#latecomers.keep({ sender, to, frame }, peers)
   }
 
   #onPublish (node: RemoteNode, { member, payload }: Extract<Entry, { kind: 'publish' }>): void {
