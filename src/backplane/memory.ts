@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto'
+import { hostname } from 'node:os'
 import type { Backplane, BackplaneCounts, BackplaneListener, MemberRecord } from '../core/backplane.js'
+import type { Census, NodeRecord } from '../core/census.js'
 
 /**
  * What lies between the nodes of one process. A server on its own is the only node of a network of its own; a test
@@ -40,6 +42,8 @@ export class MemoryBackplane implements Backplane {
     published: 0, failed: 0, received: 0, gaps: 0, probesLost: 0, probeSeconds: 0, sweeps: 0
   }
 
+  readonly census: Census = new MemoryCensus(this)
+  readonly started = new Date().toISOString()
   readonly #network: MemoryNetwork
   #listener: BackplaneListener | null = null
   #connected = false
@@ -59,6 +63,12 @@ export class MemoryBackplane implements Backplane {
 
   get listener (): BackplaneListener | null {
     return this.#listener
+  }
+
+  /** The nodes that can be reached, this one among them. Throws where it is cut off itself. */
+  get reachable (): MemoryBackplane[] {
+    if (!this.#connected) throw new Error('Cut off from other nodes')
+    return [...this.#network.nodes]
   }
 
   async start (listener: BackplaneListener): Promise<void> {
@@ -92,6 +102,15 @@ export class MemoryBackplane implements Backplane {
     return true
   }
 
+  async emit (payload: Buffer): Promise<void> {
+    const nodes = this.reachable
+    setImmediate(() => {
+      for (const node of nodes) {
+        if (node.connected) node.listener?.emitted(payload)
+      }
+    })
+  }
+
   /** Called by other nodes. */
   receive (from: string, packet: Buffer): void {
     this.counts.received++
@@ -115,5 +134,40 @@ export class MemoryBackplane implements Backplane {
     for (const other of this.#network.nodes) {
       if (other !== this) other.listener?.doubted(this.node)
     }
+  }
+}
+
+/** Asks the nodes themselves. */
+class MemoryCensus implements Census {
+  readonly #backplane: MemoryBackplane
+
+  constructor (backplane: MemoryBackplane) {
+    this.#backplane = backplane
+  }
+
+  async nodes (): Promise<NodeRecord[]> {
+    const [host, { pid }] = [hostname(), process]
+    return this.#backplane.reachable.map(({ node, started }) => ({ id: node, host, pid, started, alive: true }))
+  }
+
+  async places (node: string): Promise<string[]> {
+    return [...this.#backplane.reachable.find(other => other.node === node)?.listener?.places() ?? []]
+  }
+
+  async ids (place: string): Promise<string[]> {
+    return this.#members(place).map(({ id }) => id)
+  }
+
+  async counts (places: readonly string[]): Promise<number[]> {
+    return places.map(place => this.#members(place).length)
+  }
+
+  async records (place: string, ids: readonly string[]): Promise<MemberRecord[]> {
+    const members = new Map(this.#members(place).map(member => [member.id, member]))
+    return ids.map(id => members.get(id)).filter(member => member !== undefined)
+  }
+
+  #members (place: string): MemberRecord[] {
+    return this.#backplane.reachable.flatMap(({ listener }) => listener?.members(place) ?? [])
   }
 }

@@ -1,3 +1,5 @@
+import type { Census } from './census.js'
+
 /**
  * What makes several processes one server: the seam to whatever lies between them.
  *
@@ -15,6 +17,8 @@ export interface Backplane {
   /** True while there is no other node, so that there is nothing to tell and nothing to ask. */
   readonly alone: boolean
   readonly counts: BackplaneCounts
+  /** What there is on all nodes, for whoever asks: neither messages nor presence need it. */
+  readonly census: Census
 
   /** Begins to tell `listener` of what comes. Resolves when it is connected, or has begun to try. */
   start (listener: BackplaneListener): Promise<void>
@@ -39,6 +43,13 @@ export interface Backplane {
    * @returns false where it is lost already
    */
   post (node: string, packet: Buffer): boolean
+
+  /**
+   * Hands a message to all nodes, this one too, as one that a backend emitted; in the order of the calls.
+   *
+   * @returns rejects where it can't be handed over now
+   */
+  emit (payload: Buffer): Promise<void>
 
   /** Says goodbye: other nodes learn that this one has gone. */
   stop (): Promise<void>
@@ -71,7 +82,7 @@ export interface MemberRecord {
 export interface BackplaneListener {
   /** A packet that another node posted to this one. */
   received (from: string, packet: Buffer): void
-  /** A message that a backend emitted, as it was published. */
+  /** A message that a backend, or a node for one, emitted, as it was published. */
   emitted (payload: Buffer): void
   /** A node has gone, with all its members. */
   gone (node: string): void
@@ -81,6 +92,8 @@ export interface BackplaneListener {
   doubted (node: string): void
   /** The members that this node has in a place now. */
   members (place: string): MemberRecord[]
+  /** The places in which this node has members now. */
+  places (): Iterable<string>
   /** The other nodes that this one has heard of. */
   nodes (): Iterable<string>
 }

@@ -151,6 +151,12 @@ export class Cluster implements BackplaneListener {
     return room === undefined ? [] : this.#own(room)
   }
 
+  * places (): Generator<string> {
+    for (const room of this.#hub.rooms) {
+      if (room.wanted) yield room.place
+    }
+  }
+
   * nodes (): Generator<string> {
     yield * this.#replicas.nodes
   }

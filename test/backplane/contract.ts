@@ -53,6 +53,10 @@ export class Node implements BackplaneListener {
     return Array.from(this.#own.get(place) ?? [], ([id, record]) => ({ id, record }))
   }
 
+  places (): string[] {
+    return [...this.#own].filter(([, members]) => members.size > 0).map(([place]) => place)
+  }
+
   nodes (): string[] {
     return this.#others.filter(node => node !== this).map(node => node.id)
   }
@@ -225,5 +229,71 @@ export function testBackplane (t: Test, setUp: (t: Test) => Promise<Harness>): v
     a!.enter('room:x', 'two')
     await eventually(async () => (await b!.read('room:x'))?.length === 2, 'both members')
     t.strictSame([a!.lost, b!.lost], [[], []])
+  })
+  t.test('hands what a node emits to all nodes, itself included, once each and in order', async t => {
+    const { nodes } = await start(t, 3)
+    const [a, b, c] = nodes
+    const texts = Array.from({ length: 200 }, (_, n) => `{"n":${n},"x":"é😀"}`)
+    await Promise.all(texts.map(async text => { await a!.backplane.emit(Buffer.from(text)) }))
+    await eventually(() => nodes.every(({ emissions }) => emissions.length >= texts.length), 'all emissions')
+    for (const { emissions, packets } of nodes) t.strictSame([emissions, packets], [texts, []])
+    await b!.backplane.stop()
+    await t.rejects(b!.backplane.emit(Buffer.from('from the dead')))
+    await a!.backplane.emit(Buffer.from('among the living'))
+    await eventually(() => [a!, c!].every(({ emissions }) => emissions.includes('among the living')), 'the last one')
+    t.notOk(b!.emissions.includes('among the living'))
+  })
+
+  t.test('counts all nodes, their places and members, those of the asking node too', async t => {
+    const { nodes } = await start(t, 3)
+    const [a, b, c] = nodes
+    const place = 'room:a place: "with" {signs} é'
+    const ids = [a!.enter(place, 'one', '{"version":1}'), a!.enter(place, 'two', 'é😀'), b!.enter(place, 'three', 'x')]
+    b!.enter('user:bob', 'three', 'y')
+    a!.enter('room:left', 'one')
+    a!.leave('room:left', 'one')
+    const census = c!.backplane.census
+    await eventually(async () => (await census.counts([place]))[0] === 3 && (await census.places(a!.id)).length === 1, 'all is written')
+    for (const { backplane: { census } } of nodes) {
+      const found = await census.nodes()
+      t.strictSame(found.map(({ id }) => id).sort(), nodes.map(({ id }) => id).sort())
+      for (const node of found) {
+        t.match(node, { host: /./, pid: process.pid, alive: true })
+        t.equal(new Date(node.started).toISOString(), node.started)
+      }
+      t.strictSame(await census.places(a!.id), [place])
+      t.strictSame((await census.places(b!.id)).sort(), [place, 'user:bob'].sort())
+      t.strictSame(await census.places(c!.id), [])
+      t.strictSame(await census.places('nobody'), [])
+      t.strictSame((await census.ids(place)).sort(), [...ids].sort())
+      t.strictSame(await census.ids('room:nowhere'), [])
+      t.strictSame(await census.counts([place, 'room:nowhere', 'user:bob', 'room:left']), [3, 0, 1, 0])
+      t.strictSame(await census.counts([]), [])
+      const [one, , three] = ids
+      t.strictSame(await census.records(place, [three!, 'nobody', one!]), [{ id: three, record: 'x' }, { id: one, record: '{"version":1}' }])
+      t.strictSame(await census.records(place, []), [])
+    }
+    await b!.backplane.stop()
+    await eventually(async () => (await census.nodes()).every(({ id, alive }) => id !== b!.id || !alive), 'it is counted no more')
+    await eventually(async () => (await census.ids(place)).length === 2, 'nor are its members')
+  })
+
+  t.test('rejects what is asked while it is cut off, and answers again afterwards', async t => {
+    const { harness, nodes: [a, b] } = await start(t, 2)
+    await harness.cut()
+    await eventually(() => !a!.backplane.connected && !b!.backplane.connected, 'both notice')
+    const { census } = a!.backplane
+    await t.rejects(a!.backplane.emit(Buffer.from('lost')))
+    await t.rejects(census.nodes())
+    await t.rejects(census.places(b!.id))
+    await t.rejects(census.ids('room:x'))
+    await t.rejects(census.counts(['room:x']))
+    await t.rejects(census.records('room:x', ['x']))
+    await harness.mend()
+    await eventually(() => a!.backplane.connected && b!.backplane.connected, 'both are back')
+    await a!.backplane.emit(Buffer.from('found'))
+    await eventually(() => b!.emissions.length > 0, 'the emission')
+    t.strictSame(b!.emissions, ['found'])
+    t.ok((await census.nodes()).some(({ id, alive }) => id === a!.id && alive))
   })
 }

@@ -1,5 +1,7 @@
 import t from 'tap'
+import { MemoryBackplane } from '../../src/backplane/memory.js'
 import type { Backplane, BackplaneListener, MemberRecord } from '../../src/core/backplane.js'
+import type { Census } from '../../src/core/census.js'
 import { digestOf } from '../../src/core/digest.js'
 import { decodePacket, encodeEntry, encodePacket, type Entry } from '../../src/core/envelope.js'
 import { encodeRecord } from '../../src/core/remote.js'
@@ -41,6 +43,9 @@ class ScriptedBackplane implements Backplane {
   }
 
   async stop (): Promise<void> {}
+
+  readonly census: Census = new MemoryBackplane().census
+  async emit (): Promise<void> {}
 }
 
 /** What was begun has come to its end, as far as nothing else is waited for. */

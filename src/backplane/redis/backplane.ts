@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { nodeOf, type Backplane, type BackplaneCounts, type BackplaneListener, type MemberRecord } from '../../core/backplane.js'
 import type { Logger } from '../../core/logger.js'
 import { Batch } from './batch.js'
+import { RedisCensus } from './census.js'
 import { isReady, Names, type Clients } from './client.js'
 import { Directory } from './directory.js'
 import { Inbox } from './inbox.js'
@@ -24,6 +25,7 @@ export class RedisBackplane implements Backplane {
   readonly alone = false
   /** Short, since it is part of each peer's id; random, so that a process that starts again is another node. */
   readonly node = randomBytes(5).toString('hex')
+  readonly census: RedisCensus
   readonly #clients: Clients
   readonly #directory: Directory
   readonly #inbox: Inbox
@@ -39,11 +41,13 @@ export class RedisBackplane implements Backplane {
     const batch = new Batch(clients.commands)
     this.#clients = clients
     this.#log = log
+    const info = { host: hostname(), pid: process.pid, started: new Date().toISOString() }
+    this.census = new RedisCensus({ id: this.node, ...info, alive: true }, names, batch)
     const failed = (error: unknown) => { this.#failed(error) }
     this.#directory = new Directory(this.node, names, batch, failed)
     this.#inbox = new Inbox(this.node, clients, names, timeout * 1000, {
       packet: (from, packet) => { this.#received(from, packet) },
-      emission: payload => this.#listener?.emitted(payload),
+      emission: payload => { if (this.#started) this.#listener!.emitted(payload) },
       bye: from => {
         this.#lease.left(from)
         this.#gone(from)
@@ -58,7 +62,7 @@ export class RedisBackplane implements Backplane {
       expired: () => { this.#restored() },
       renewed: () => { this.#repair() },
       revived: node => { this.#inbox.askToCompare(node) }
-    }, log, { host: hostname(), pid: process.pid, started: new Date().toISOString() })
+    }, log, info)
   }
 
   get connected (): boolean {
@@ -105,6 +109,11 @@ export class RedisBackplane implements Backplane {
 
   post (node: string, packet: Buffer): boolean {
     return this.connected && this.#inbox.post(node, packet)
+  }
+
+  async emit (payload: Buffer): Promise<void> {
+    if (!this.connected) throw new Error('Redis can not be reached')
+    await this.#inbox.emit(payload)
   }
 
   async stop (): Promise<void> {

@@ -53,3 +53,11 @@ export class Names {
     return `${this.prefix}:session:${token}`
   }
 }
+
+/** A pipeline gives the fields of a hash as a list, or, where ioredis knows the command, as an object. */
+export function pairsOf (fields: string[] | Record<string, string>): Array<[string, string]> {
+  if (!Array.isArray(fields)) return Object.entries(fields)
+  const pairs: Array<[string, string]> = []
+  for (let i = 0; i < fields.length; i += 2) pairs.push([fields[i]!, fields[i + 1]!])
+  return pairs
+}

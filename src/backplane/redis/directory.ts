@@ -1,6 +1,6 @@
 import { nodeOf, type MemberRecord } from '../../core/backplane.js'
 import type { Batch } from './batch.js'
-import type { Names } from './client.js'
+import { pairsOf, type Names } from './client.js'
 
 /** Fields that are written with one command. */
 const CHUNK = 500
@@ -114,12 +114,4 @@ export class Directory {
       this.#onError(error)
     })
   }
-}
-
-/** A pipeline gives the fields of a hash as a list, or, where ioredis knows the command, as an object. */
-function pairsOf (fields: string[] | Record<string, string>): Array<[string, string]> {
-  if (!Array.isArray(fields)) return Object.entries(fields)
-  const pairs: Array<[string, string]> = []
-  for (let i = 0; i < fields.length; i += 2) pairs.push([fields[i]!, fields[i + 1]!])
-  return pairs
 }

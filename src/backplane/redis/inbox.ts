@@ -112,6 +112,17 @@ export class Inbox {
     return true
   }
 
+  /** Publishes as a backend does. Rejects where Redis does not take it. */
+  async emit (payload: Buffer): Promise<void> {
+    if (this.#inFlight > MAX_IN_FLIGHT) throw new Error('Too much waits for Redis')
+    this.#inFlight += payload.length
+    try {
+      await this.#clients.commands.publish(this.#names.broadcast, payload)
+    } finally {
+      this.#inFlight -= payload.length
+    }
+  }
+
   /** Tells a node that this one ends. */
   sayGoodbye (node: string): void {
     this.#publish(node, Kind.bye)
