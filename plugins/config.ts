@@ -73,6 +73,7 @@ export const schema = Type.Object({
   SYMPLE_SSL_CERT: text('File with the certificate chain, PEM.'),
 
   SYMPLE_AUTH_TIMEOUT: seconds(DEFAULT_LIMITS.authTimeout, 'Seconds that a client has to authenticate.'),
+  SYMPLE_HOOK_TIMEOUT: seconds(DEFAULT_LIMITS.hookTimeout, 'Seconds that a hook of the application has to answer.'),
   SYMPLE_MAX_NAME_LENGTH: count(DEFAULT_LIMITS.maxNameLength, 'Bytes in a user, a name, the name of a room.'),
   SYMPLE_MAX_DATA_SIZE: count(DEFAULT_LIMITS.maxDataSize, 'Bytes of auth data and of presence data.'),
   SYMPLE_MAX_ROOMS_PER_PEER: count(DEFAULT_LIMITS.maxRoomsPerPeer, 'Rooms that one peer is in at a time.'),
@@ -220,6 +221,7 @@ function arrange (variables: Variables): Config {
     drainSeconds: variables.SYMPLE_DRAIN_SECONDS,
     limits: {
       authTimeout: variables.SYMPLE_AUTH_TIMEOUT,
+      hookTimeout: variables.SYMPLE_HOOK_TIMEOUT,
       maxNameLength: variables.SYMPLE_MAX_NAME_LENGTH,
       maxDataSize: variables.SYMPLE_MAX_DATA_SIZE,
       maxRoomsPerPeer: variables.SYMPLE_MAX_ROOMS_PER_PEER,

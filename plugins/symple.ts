@@ -1,25 +1,33 @@
 import fp from 'fastify-plugin'
+import type { FastifyRequest } from 'fastify'
 import { anonymous, sessionAuthenticator } from '../src/core/auth.js'
+import type { Hooks } from '../src/core/hooks.js'
 import { resolveLimits } from '../src/core/limits.js'
 import { SessionKeeper } from '../src/core/session-keeper.js'
 import { Symple } from '../src/core/symple.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    symple: Symple
+    symple: Symple<FastifyRequest>
     /** What stands in the way of new connections, each in a few words; empty: nothing. */
     impediments (): string[]
   }
 }
 
-/** Decorates the instance with the service, made from `config`; it is drained when the instance closes. */
-export default fp(async (fastify) => {
+/** What the application decides. Hooks get the request of the upgrade, without its socket's further life. */
+export type ServiceOptions = Partial<Hooks<FastifyRequest>>
+
+/** Decorates the instance with the service, made from `config` and hooks; it is drained when the instance closes. */
+export default fp<ServiceOptions>(async (fastify, hooks) => {
   const { config, backplane, sessionStore, log } = fastify
   const { limits, dynamicRooms, drainSeconds, sessionTtl: ttl } = config
-  const authenticate = config.authentication
+  const authenticator = config.authentication
     ? sessionAuthenticator(sessionStore!, resolveLimits(limits), ttl)
     : anonymous
-  const symple = new Symple({ limits, dynamicRooms, authenticate, backplane, log })
+  const replyTimeout = config.redis?.timeout
+  const symple = new Symple<FastifyRequest>({
+    ...hooks, limits, dynamicRooms, authenticator, backplane, log, ...(replyTimeout !== undefined && { replyTimeout })
+  })
   await symple.start()
 
   fastify.decorate('symple', symple)

@@ -36,7 +36,7 @@ export default fp(async (fastify) => {
   const { symple } = fastify
 
   fastify.decorate('serveWebSocket', (ws: WebSocket, request: FastifyRequest) => {
-    attach(symple, ws, request.raw.socket, request.ip)
+    attach(symple, ws, request)
   })
 }, { name: 'symple-websocket', fastify: '5.x', dependencies: ['symple-config', 'symple-service'] })
 
@@ -133,8 +133,9 @@ function isDecodable (url: string): boolean {
 }
 
 /** Listeners are shared, and know their session by a property: an idle peer holds no closures. */
-function attach (symple: Symple, ws: WebSocket, stream: unknown, host: string): void {
-  const session = symple.open(new SocketConnection(ws, stream), { host: host.replace(/^::ffff:/, '') })
+function attach (symple: Symple<FastifyRequest>, ws: WebSocket, request: FastifyRequest): void {
+  const { raw: { socket: stream }, ip } = request
+  const session = symple.open(new SocketConnection(ws, stream), { host: ip.replace(/^::ffff:/, ''), request })
   Object.assign(ws, { [kSession]: session })
   // The plugin's listener holds on to the request of each connection.
   ws.removeAllListeners('error')

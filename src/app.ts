@@ -3,17 +3,17 @@ import fp from 'fastify-plugin'
 import config, { type ConfigOptions } from '../plugins/config.js'
 import metrics from '../plugins/metrics.js'
 import redis from '../plugins/redis.js'
-import symple from '../plugins/symple.js'
+import symple, { type ServiceOptions } from '../plugins/symple.js'
 import websocket from '../plugins/websocket.js'
 import healthRoutes from '../routes/health.js'
 import metricsRoute from '../routes/metrics.js'
 import sympleRoute from '../routes/symple.js'
 
 /** The server as one Fastify plugin. */
-const app: FastifyPluginAsync<ConfigOptions> = async (fastify, options) => {
+const app: FastifyPluginAsync<ConfigOptions & ServiceOptions> = async (fastify, options) => {
   await fastify.register(config, options)
   await fastify.register(redis)
-  await fastify.register(symple)
+  await fastify.register(symple, options)
   await fastify.register(websocket)
   await fastify.register(metrics)
   await fastify.register(healthRoutes)

@@ -1,5 +1,6 @@
 import Fastify, { LogController, type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import config, { type Config, type ConfigOptions } from '../plugins/config.js'
+import type { ServiceOptions } from '../plugins/symple.js'
 import app from './app.js'
 import { loggerOptions } from './logging.js'
 
@@ -20,7 +21,7 @@ async function readConfig (options: ConfigOptions): Promise<Config> {
  *
  * @throws ConfigError that names the variable that can't be honoured
  */
-export async function createServer (overrides: ConfigOptions = {}): Promise<FastifyInstance> {
+export async function createServer (overrides: ConfigOptions & ServiceOptions = {}): Promise<FastifyInstance> {
   const config = await readConfig(overrides)
   const options: FastifyServerOptions = {
     logger: loggerOptions(config.logLevel),
@@ -35,7 +36,7 @@ export async function createServer (overrides: ConfigOptions = {}): Promise<Fast
   const server = Fastify(config.tls === undefined ? options : { ...options, https: config.tls } as FastifyServerOptions)
   // Fastify's own answer repeats the address, in which a token may stand.
   server.setNotFoundHandler(async (_request, reply) => await reply.code(404).send({ status: 404, message: 'Not found' }))
-  await server.register(app, { config })
+  await server.register(app, { ...overrides, config })
   return server
 }
 

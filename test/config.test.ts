@@ -60,6 +60,7 @@ const CASES: Record<string, Case> = {
   SYMPLE_DYNAMIC_ROOMS: flag(c => c.dynamicRooms, true),
   SYMPLE_COMPRESSION: flag(c => c.compression, false),
   SYMPLE_AUTH_TIMEOUT: seconds(c => c.limits.authTimeout, DEFAULT_LIMITS.authTimeout),
+  SYMPLE_HOOK_TIMEOUT: seconds(c => c.limits.hookTimeout, DEFAULT_LIMITS.hookTimeout),
   SYMPLE_MAX_NAME_LENGTH: count(c => c.limits.maxNameLength, DEFAULT_LIMITS.maxNameLength),
   SYMPLE_MAX_DATA_SIZE: count(c => c.limits.maxDataSize, DEFAULT_LIMITS.maxDataSize),
   SYMPLE_MAX_ROOMS_PER_PEER: count(c => c.limits.maxRoomsPerPeer, DEFAULT_LIMITS.maxRoomsPerPeer),

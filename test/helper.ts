@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 import WebSocket from 'ws'
+import type { ServiceOptions } from '../plugins/symple.js'
 import { createServer } from '../src/create-server.js'
 
 /** A frame as a client reads it. */
@@ -46,8 +47,11 @@ export interface TestServer {
 }
 
 /** Starts a server in this process on a free port; the test's teardown ends it. */
-export async function startServer (t: Test, env: Record<string, string> = {}): Promise<TestServer> {
+export async function startServer (
+  t: Test, env: Record<string, string> = {}, hooks: ServiceOptions = {}
+): Promise<TestServer> {
   const server = await createServer({
+    ...hooks,
     env: { SYMPLE_HOST: '127.0.0.1', SYMPLE_PORT: '0', SYMPLE_DRAIN_SECONDS: '0', LOG_LEVEL: 'silent', ...env }
   })
   t.teardown(() => server.close())

@@ -17,7 +17,7 @@ export async function startHookedServer (
   const fastify = Fastify()
   await fastify.register(config, { env })
   const { limits, dynamicRooms } = fastify.config
-  const symple = new Symple({ limits, dynamicRooms, authenticate, backplane })
+  const symple = new Symple({ limits, dynamicRooms, authenticator: authenticate, backplane })
   await fastify.register(fp(async instance => {
     instance.decorate('symple', symple)
     instance.decorate('impediments', () => [])

@@ -13,10 +13,14 @@ export interface Grant {
   readonly name: string | undefined
   /** The ordinary rooms it enters. */
   readonly rooms: readonly string[]
+  /** Those it asks for itself, and enters as far as it may. */
+  readonly requested?: readonly string[]
   /** Fields of the peer object that the client can't override. */
   readonly fixed: JsonObject
   /** What the grant rests on: without it, the client may not stay. */
   readonly token?: string
+  /** What the token stands for, whole: hooks see it, peers don't. */
+  readonly session?: JsonObject
 }
 
 /**
@@ -26,7 +30,9 @@ export interface Grant {
 export type Authenticator = (auth: Auth, client: Client) => Grant | Promise<Grant>
 
 /** Takes every client at its word. The name that it gives is its own: it may give another one later. */
-export const anonymous: Authenticator = ({ user, rooms }) => ({ user, name: undefined, rooms, fixed: {} })
+export const anonymous: Authenticator = ({ user, rooms }) => ({
+  user, name: undefined, rooms: [], requested: rooms, fixed: {}
+})
 
 /** Where sessions are kept. All methods reject where that can't be reached, or does not answer in time. */
 export interface SessionStore {
@@ -81,7 +87,7 @@ function grantOf (text: string, limits: Limits): Grant {
   if (serialisedSize(data) > limits.maxDataSize) throw faulty('its data are too large')
   const { type } = session
   const fixed = publicFields(data)
-  return { user, name, rooms: rooms as string[], fixed: type === undefined ? fixed : { ...fixed, type } }
+  return { user, name, rooms: rooms as string[], fixed: type === undefined ? fixed : { ...fixed, type }, session }
 }
 
 function parse (text: string): JsonObject {

@@ -110,6 +110,11 @@ export class Cluster implements BackplaneListener {
     this.#mail.send(nodes, entry)
   }
 
+  /** Sends an entry to a node of which nothing may be known yet. */
+  post (node: string, entry: Entry): void {
+    this.send([this.#replicas.node(node)], entry)
+  }
+
   /** Posts what waits. */
   flush (): void {
     this.#mail.flush()
@@ -184,6 +189,8 @@ export class Cluster implements BackplaneListener {
       case 'ask': return this.#correct(node, entry.place)
       case 'route': return this.#onRoute(node, entry)
       case 'publish': return this.#onPublish(node, entry)
+      case 'request': return this.#hub.control.asked(node.id, entry)
+      case 'reply': return this.#hub.control.answered(node.id, entry)
     }
   }
 
@@ -254,6 +261,7 @@ export class Cluster implements BackplaneListener {
   }
 
   gone (id: string): void {
+    this.#hub.control.gone(id)
     const node = this.#replicas.find(id)
     if (node === undefined) return
     this.#hub.log.info({ node: id, peers: node.peers.size }, 'node gone')

@@ -2,6 +2,7 @@ import { SympleError } from './errors.js'
 import { encode, encodeWithFrom, payloadOf } from './frame.js'
 import type { Hub } from './hub.js'
 import type { JsonObject } from './json.js'
+import { after } from './later.js'
 import type { Peer } from './peer.js'
 import { parsePresence, parseRecipients, parseRoom, tooManyRooms, type Inbound, type Recipients } from './protocol.js'
 import type { RemotePeer } from './remote.js'
@@ -28,11 +29,9 @@ export class Dispatcher {
       case 'message':
       case 'command':
       case 'event':
-        stats.receive(type)
-        return this.#route(peer, inbound)
       case 'presence':
         stats.receive(type)
-        return this.#publish(peer, inbound.message)
+        return this.#hub.hooks.authorizeMessage ? this.#authorize(peer, inbound) : this.say(peer, inbound)
       case 'join':
         stats.receive(type)
         return this.#join(peer, inbound.message)
@@ -45,27 +44,56 @@ export class Dispatcher {
     }
   }
 
+  /**
+   * Hands on what a peer says and may say.
+   *
+   * @param inbound a `presence`, or of a type that is routed
+   */
+  say (peer: Peer, inbound: Inbound): void {
+    if (inbound.message['type'] === 'presence') this.#publish(peer, inbound.message)
+    else this.#route(peer, inbound)
+  }
+
+  /** What follows waits for the answer, so the peer's messages stay in order. */
+  #authorize (peer: Peer, inbound: Inbound): Promise<void> | void {
+    const { permissions, membership } = this.#hub
+    return after(permissions.message(peer, inbound), allowed => {
+      if (allowed === null) return
+      // It may have gone while the hook thought about it.
+      if (membership.has(peer)) this.say(peer, allowed)
+      else this.#drop(peer, 'unknown_sender')
+    })
+  }
+
   #route (peer: Peer, { data, text, message }: Inbound): void {
-    const { cluster } = this.#hub
+    const { cluster, events } = this.#hub
     const to = parseRecipients(message['to'])
     const { peers, nodes } = this.#routeOf(peer, to)
-    if (peers.length === 0 && nodes.length === 0) return
-    const frame = encodeWithFrom(data, text, message, peer.addressJson)
-    this.#hub.deliver(peers, frame)
-    if (nodes.length > 0) cluster.send(nodes, { kind: 'route', from: peer.id, to, payload: payloadOf(frame) })
+    if (peers.length > 0 || nodes.length > 0) {
+      const frame = encodeWithFrom(data, text, message, peer.addressJson)
+      this.#hub.deliver(peers, frame)
+      if (nodes.length > 0) cluster.send(nodes, { kind: 'route', from: peer.id, to, payload: payloadOf(frame) })
+    }
+    if (events.wanted('message')) events.tell('message', peer, { ...message, from: peer.address })
   }
 
   #publish (peer: Peer, message: JsonObject): void {
-    const { limits, stats, cluster } = this.#hub
+    const { limits, cluster, events } = this.#hub
     const { to, data } = parsePresence(message, limits)
     const described = peer.presenceData(data, limits.maxNameLength)
     const published: JsonObject = { ...message, from: peer.address, data: described }
     for (const key of ['token', '__proto__']) delete published[key]
-    if (to === null && data !== undefined) {
+    const stored = to === null && data !== undefined
+    if (stored) {
       peer.publish(data, limits.maxNameLength)
       cluster.published(peer)
     }
+    this.#spread(peer, to, published)
+    if (stored) events.tell('presence', peer)
+  }
 
+  #spread (peer: Peer, to: Recipients, published: JsonObject): void {
+    const { limits, stats, cluster } = this.#hub
     const probe = 'probe' in published
     const { peers, nodes, remotes } = this.#routeOf(peer, to, probe ? [] : null)
     if (probe && peers.length + remotes!.length > limits.probeLimit) {
@@ -82,7 +110,7 @@ export class Dispatcher {
       : { kind: 'route', from: peer.id, to, payload })
   }
 
-  #join (peer: Peer, message: JsonObject): Promise<void> | undefined {
+  #join (peer: Peer, message: JsonObject): Promise<void> | void {
     const { rooms, membership, limits } = this.#hub
     const room = this.#roomOf(message)
     const joined = () => { this.#hub.send(peer, { type: 'join:ok', room }) }
@@ -92,7 +120,8 @@ export class Dispatcher {
     }
     // The personal room is one of them, and does not count.
     if (peer.rooms.size > limits.maxRoomsPerPeer) throw tooManyRooms(limits.maxRoomsPerPeer)
-    return membership.join(peer, room, joined)
+    const enter = () => membership.join(peer, room, joined)
+    return this.#hub.hooks.authorizeJoin ? after(this.#hub.permissions.join(peer, room), enter) : enter()
   }
 
   #leave (peer: Peer, message: JsonObject): void {

@@ -1,4 +1,4 @@
-import { isObject, type Json } from './json.js'
+import { isObject, type Json, type JsonObject } from './json.js'
 import type { MemberRecord } from './backplane.js'
 import type { Recipients } from './protocol.js'
 
@@ -30,6 +30,10 @@ export type Entry =
   | { readonly kind: 'route', readonly from: string, readonly to: Recipients, readonly payload: Buffer }
   /** The same for a presence that all may see: it changes what is known of its sender. */
   | { readonly kind: 'publish', readonly member: MemberRecord, readonly payload: Buffer }
+  /** Has the receiver do something to its own peers, and say in a `reply` with the same id what came of it. */
+  | { readonly kind: 'request', readonly id: number, readonly call: JsonObject }
+  /** `failed`: it could not be done, and the result says why. */
+  | { readonly kind: 'reply', readonly id: number, readonly result: Json, readonly failed?: boolean }
 
 /** The version of this format. A node ignores packets of versions that it does not know. */
 export const ENVELOPE_VERSION = 1
@@ -82,6 +86,9 @@ function decodeEntry (head: string, payload: Buffer): Entry | undefined {
   if (!isObject(entry)) return undefined
   const { kind, places, place, member, members, id, from, to, mine, yours, answer } = entry
   switch (kind) {
+    case 'request':
+    case 'reply':
+      return decodeDialogue(kind, entry)
     case 'enter':
       return isStrings(places) && isMember(member) ? { kind, places, member } : undefined
     case 'exit':
@@ -104,6 +111,12 @@ function decodeEntry (head: string, payload: Buffer): Entry | undefined {
     default:
       return undefined
   }
+}
+
+function decodeDialogue (kind: 'request' | 'reply', { id, call, result, failed }: JsonObject): Entry | undefined {
+  if (typeof id !== 'number') return undefined
+  if (kind === 'request') return isObject(call) ? { kind, id, call } : undefined
+  return result === undefined ? undefined : { kind, id, result, ...(failed === true && { failed }) }
 }
 
 type Loose = Json | undefined

@@ -12,6 +12,7 @@ export const CloseCode = {
   tryAgainLater: 1013,
   malformed: 4400,
   unauthorized: 4401,
+  disconnected: 4403,
   authTimeout: 4408,
   rateLimited: 4429
 } as const
@@ -21,10 +22,21 @@ export type CloseCode = typeof CloseCode[keyof typeof CloseCode]
 const CLOSE_CODES: Record<number, CloseCode> = {
   400: CloseCode.malformed,
   401: CloseCode.unauthorized,
+  403: CloseCode.disconnected,
   408: CloseCode.authTimeout,
   413: CloseCode.tooBig,
   429: CloseCode.rateLimited,
   503: CloseCode.tryAgainLater
+}
+
+/** Bytes of UTF-8 that fit into a close frame beside the code. */
+export const MAX_CLOSE_REASON = 123
+
+/** As much of a text as fits into a close frame. */
+export function closeReason (text: string): string {
+  if (Buffer.byteLength(text) <= MAX_CLOSE_REASON) return text
+  // A character that was cut is not complete, and left out.
+  return new TextDecoder().decode(Buffer.from(text).subarray(0, MAX_CLOSE_REASON), { stream: true })
 }
 
 /**
@@ -54,6 +66,11 @@ export class SympleError extends Error {
   toMessage (id?: Json): object {
     return { type: 'error', status: this.status, message: this.message, ...(id !== undefined && { id }) }
   }
+}
+
+/** Why a peer ends whom the application sends away. */
+export function disconnection (reason = 'Disconnected by the server'): SympleError {
+  return new SympleError(403, reason)
 }
 
 /** What a client has to be told of an error; undefined: it is not to blame. */

@@ -3,6 +3,7 @@ import type { Client, Connection } from './connection.js'
 import { SympleError } from './errors.js'
 import type { Hub } from './hub.js'
 import type { JsonObject } from './json.js'
+import { after, type Later } from './later.js'
 import { Peer, publicFields } from './peer.js'
 import { parseAuth, PROTOCOL, tooManyRooms, type Auth } from './protocol.js'
 
@@ -26,13 +27,15 @@ export function identify (
   if (message['type'] !== 'auth') throw new SympleError(401, 'Not authenticated')
   hub.stats.receive('auth')
   const auth = parseAuth(message, hub.limits)
-  const admit = (grant: Grant) => candidateOf(hub, auth, grant, client, connection)
-  const grant = hub.authenticate(auth, client)
-  return grant instanceof Promise ? grant.then(admit) : admit(grant)
+  const { permissions } = hub
+  const granted = after(hub.authenticate(auth, client), grant => permissions.authenticate(auth, grant, client))
+  return after(granted, grant => candidateOf(hub, auth, grant, client, connection))
 }
 
 /** What the grant says wins over what the client says of itself. */
-function candidateOf (hub: Hub, auth: Auth, grant: Grant, client: Client, connection: Connection): Candidate {
+function candidateOf (
+  hub: Hub, auth: Auth, grant: Grant, client: Client, connection: Connection
+): Later<Candidate> {
   const { user, name, token = null } = grant
   if (user === undefined) throw new SympleError(400, 'user is required')
   const peer = new Peer({
@@ -43,11 +46,17 @@ function candidateOf (hub: Hub, auth: Auth, grant: Grant, client: Client, connec
     fixed: name === undefined ? grant.fixed : { ...grant.fixed, name },
     host: client.host
   }, connection)
+  const { requested = [] } = grant
+  const given = new Set([...grant.rooms, ...requested])
   // The user's own name stands for the personal room, which is no gift.
-  const rooms = new Set(grant.rooms)
-  rooms.delete(user)
-  if (rooms.size > hub.limits.maxRoomsPerPeer) throw tooManyRooms(hub.limits.maxRoomsPerPeer)
-  return { peer, rooms, token }
+  given.delete(user)
+  if (given.size > hub.limits.maxRoomsPerPeer) throw tooManyRooms(hub.limits.maxRoomsPerPeer)
+  const asked = requested.filter(room => room !== user && !grant.rooms.includes(room))
+  return after(hub.permissions.requested(peer, asked), allowed => {
+    const rooms = new Set([...grant.rooms, ...allowed])
+    rooms.delete(user)
+    return { peer, rooms, token }
+  })
 }
 
 export function welcome ({ peer, rooms }: Candidate): object {

@@ -1,15 +1,20 @@
 import type { Authenticator } from './auth.js'
 import type { Backplane } from './backplane.js'
 import { Cluster } from './cluster.js'
+import { Control } from './control.js'
 import { Dispatcher } from './dispatcher.js'
 import { Emission } from './emission.js'
+import type { Events } from './events.js'
 import { encode, type Frame } from './frame.js'
+import type { Hooks } from './hooks.js'
 import type { Limits } from './limits.js'
 import type { Logger } from './logger.js'
 import { Membership } from './membership.js'
 import { Outbox } from './outbox.js'
 import type { Peer } from './peer.js'
+import { Permissions } from './permissions.js'
 import { Presence } from './presence.js'
+import { Queries } from './queries.js'
 import { CLIENT_TYPES } from './protocol.js'
 import { Rooms } from './rooms.js'
 import { Router } from './router.js'
@@ -26,6 +31,10 @@ export interface Environment {
   readonly limits: Limits
   readonly dynamicRooms: boolean
   readonly authenticate: Authenticator
+  readonly hooks: Readonly<Hooks>
+  readonly events: Events
+  /** Seconds that another node has to answer. */
+  readonly replyTimeout: number
   readonly log: Logger
   /** A monotonic clock, in milliseconds. */
   readonly now: () => number
@@ -39,6 +48,9 @@ export class Hub implements Environment {
   readonly limits: Limits
   readonly dynamicRooms: boolean
   readonly authenticate: Authenticator
+  readonly hooks: Readonly<Hooks>
+  readonly events: Events
+  readonly replyTimeout: number
   readonly log: Logger
   readonly now: () => number
   readonly backplane: Backplane
@@ -54,18 +66,24 @@ export class Hub implements Environment {
   onEmpty: (() => void) | null = null
   readonly rooms = new Rooms()
   readonly router: Router
+  readonly permissions = new Permissions(this)
   readonly dispatcher = new Dispatcher(this)
   readonly outbox: Outbox<Peer>
   readonly presence: Presence
   readonly cluster: Cluster
   readonly membership = new Membership(this)
   readonly emission = new Emission(this)
+  readonly control = new Control(this)
+  readonly queries = new Queries(this)
   readonly wheel: TimerWheel
 
   constructor (environment: Environment) {
     this.limits = environment.limits
     this.dynamicRooms = environment.dynamicRooms
     this.authenticate = environment.authenticate
+    this.hooks = environment.hooks
+    this.events = environment.events
+    this.replyTimeout = environment.replyTimeout
     this.log = environment.log
     this.now = environment.now
     this.backplane = environment.backplane

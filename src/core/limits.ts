@@ -2,6 +2,8 @@
 export interface Limits {
   /** Seconds that a new connection has for its `auth`. */
   authTimeout: number
+  /** Seconds that a hook of the application has for its answer. */
+  hookTimeout: number
   /** Bytes of UTF-8 in a user, a name or the name of a room. */
   maxNameLength: number
   /** Bytes of `auth.data` and of presence `data`, serialised. */
@@ -28,6 +30,7 @@ export interface Limits {
 
 export const DEFAULT_LIMITS: Readonly<Limits> = {
   authTimeout: 10,
+  hookTimeout: 5,
   maxNameLength: 256,
   maxDataSize: 8192,
   maxRoomsPerPeer: 256,

@@ -5,6 +5,8 @@ import type { Room } from './rooms.js'
 /** Changes who is where: on this node with the presence that follows, and in what other nodes know. */
 export class Membership {
   readonly #hub: Hub
+  /** Peers that are about to enter rooms. */
+  readonly #entering = new Map<Peer, Promise<void>>()
 
   constructor (hub: Hub) {
     this.#hub = hub
@@ -17,24 +19,39 @@ export class Membership {
    * @returns resolves when it has entered; undefined: it has already
    */
   arrive (peer: Peer, names: ReadonlySet<string>, admitted: () => boolean): Promise<void> | undefined {
-    const { rooms, presence } = this.#hub
+    const { rooms, presence, permissions, events } = this.#hub
     const places = () => [rooms.obtain(true, peer.user), ...Array.from(names, name => rooms.obtain(false, name))]
     return this.#enter(peer, places, () => {
-      if (admitted()) presence.arrive(peer, names)
+      if (!admitted()) return false
+      presence.arrive(peer, names)
+      return true
+    }, () => {
+      events.tell('online', peer)
+      // A listener may have sent it away.
+      if (this.has(peer)) permissions.authorized(peer)
     })
   }
 
   /**
-   * Has a peer join a room.
+   * Has a peer join a room, unless it has gone. Who asks for it while the peer is entering another waits for that.
    *
-   * @param joined is called between the change and the presence that follows from it
+   * @param joined is called between the change and the presence that follows from it, or where there is no change
    * @returns as `arrive` does
    */
   join (peer: Peer, name: string, joined: () => void): Promise<void> | undefined {
-    const { rooms, presence } = this.#hub
+    const { rooms, presence, events } = this.#hub
+    const entering = this.#entering.get(peer)
+    if (entering !== undefined) return entering.then(() => this.join(peer, name, joined))
+    if (!this.has(peer)) return undefined
+    if (rooms.isMember(peer, name)) {
+      joined()
+      return undefined
+    }
     return this.#enter(peer, () => [rooms.obtain(false, name)], () => {
-      if (rooms.peers.get(peer.id) === peer) presence.join(peer, name, joined)
-    })
+      if (!this.has(peer)) return false
+      presence.join(peer, name, joined)
+      return true
+    }, () => { events.tell('join', peer, name) })
   }
 
   /**
@@ -47,31 +64,56 @@ export class Membership {
     // Other nodes are told first: with its last member here the room forgets them.
     this.#hub.cluster.leaving(peer, room)
     this.#hub.presence.leave(peer, room, left)
+    this.#hub.events.tell('leave', peer, name)
   }
 
   /** Has a peer leave all its rooms. */
   depart (peer: Peer): void {
     this.#hub.cluster.departing(peer)
     this.#hub.presence.depart(peer)
+    this.#hub.events.tell('offline', peer)
   }
 
-  #enter (peer: Peer, places: () => readonly Room[], enter: () => void): Promise<void> | undefined {
+  /** Whether a peer is there. */
+  has (peer: Peer): boolean {
+    return this.#hub.rooms.peers.get(peer.id) === peer
+  }
+
+  /** Resolves when a peer is in the rooms that it is about to enter. */
+  async settled (peer: Peer): Promise<void> {
+    while (this.#entering.has(peer)) await this.#entering.get(peer)
+  }
+
+  /**
+   * @param enter is called when it is known who is there; false: the peer has gone meanwhile
+   * @param entered is called when all is as it should be, whatever is done then
+   */
+  #enter (
+    peer: Peer, places: () => readonly Room[], enter: () => boolean, entered: () => void
+  ): Promise<void> | undefined {
     const { cluster } = this.#hub
     if (cluster.alone) {
-      enter()
+      if (enter()) entered()
       return undefined
     }
     const rooms = places()
     const proceed = () => {
+      this.#entering.delete(peer)
+      let is = false
       try {
-        enter()
+        is = enter()
       } finally {
         cluster.settle(peer, rooms)
       }
+      if (is) entered()
     }
     const known = cluster.announce(peer, rooms)
-    if (known !== undefined) return known.finally(proceed)
-    proceed()
-    return undefined
+    if (known === undefined) {
+      proceed()
+      return undefined
+    }
+    const entering = known.finally(proceed)
+    this.#entering.set(peer, entering)
+    return entering
   }
 }

@@ -1,5 +1,6 @@
 import type { MemberRecord } from './backplane.js'
 import type { Connection } from './connection.js'
+import type { SympleError } from './errors.js'
 import { encode, type Frame } from './frame.js'
 import type { JsonObject } from './json.js'
 import { isName } from './protocol.js'
@@ -19,6 +20,13 @@ export interface Identity {
   readonly fixed: JsonObject
   /** The client's address. */
   readonly host: string
+}
+
+/** Who speaks for a peer: the session of its client, or the application. */
+export interface PeerOwner {
+  readonly virtual: boolean
+  /** Ends it, and tells it why. */
+  revoke (error: SympleError): void
 }
 
 /** Keys of presence data that the server alone sets, or that go nowhere. */
@@ -46,6 +54,9 @@ export class Peer implements Receiver, MemberRecord {
   readonly rooms = new Map<Room, number>()
   /** The last walk over rooms that met this peer: see `Rooms`. */
   mark = 0
+
+  /** Null until it has come in. */
+  owner: PeerOwner | null = null
 
   dirty = false
   pending: Batch | null = null

@@ -44,6 +44,11 @@ export class Router {
     return route
   }
 
+  /** All peers of this node. */
+  everybody (): Peer[] {
+    return [...this.#rooms.peers.values()]
+  }
+
   /** The peers of this node that a backend means, which may reach everybody: by address, id, user or room. */
   addressed (names: readonly string[]): Peer[] {
     const peers: Peer[] = []
@@ -113,7 +118,7 @@ export class Router {
 const NOBODY = { mark: 0 }
 
 /** The id in `user|id`, or the whole. */
-function idIn (to: string): string {
+export function idIn (to: string): string {
   const bar = to.indexOf('|')
   return bar < 0 ? to : to.slice(bar + 1)
 }

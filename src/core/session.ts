@@ -1,13 +1,13 @@
 import type { Client, Connection } from './connection.js'
-import { clientFault, CloseCode, SympleError } from './errors.js'
+import { clientFault, closeReason, CloseCode, SympleError } from './errors.js'
 import { encode } from './frame.js'
 import { identify, welcome, type Candidate } from './handshake.js'
 import type { Hub } from './hub.js'
 import type { Json, JsonObject } from './json.js'
-import type { Peer } from './peer.js'
+import type { Peer, PeerOwner } from './peer.js'
 import { decode, type Inbound } from './protocol.js'
 import { RateLimiter } from './rate-limiter.js'
-import { outcomeOf } from './stats.js'
+import { outcomeOf, type DropReason } from './stats.js'
 import type { Timed } from './timer-wheel.js'
 
 /** Milliseconds that a client has to answer a close; shorter than what a shutdown allows after its last close. */
@@ -15,13 +15,16 @@ const CLOSE_TIMEOUT = 3000
 
 const SHUTDOWN = 'Server shutting down'
 
+/** As what a message counts that was answered with an error of a status, where not as invalid. */
+const droppedFor: Record<number, DropReason> = { 403: 'refused', 413: 'too_large' }
+
 type State = 'new' | 'authenticating' | 'online' | 'closing' | 'closed'
 
 /**
  * A connection's life: new → authenticating → online → closing → closed. Its owner hands in what the connection
  * says (`receive`, `pong`, `drained`, `closed`); the answers go out through the connection.
  */
-export class Session implements Timed {
+export class Session implements Timed, PeerOwner {
   due = 0
   slot: Set<Timed> | null = null
 
@@ -49,6 +52,10 @@ export class Session implements Timed {
   /** The peer that this connection became; null before `welcome` and after its end. */
   get peer (): Peer | null {
     return this.#peer
+  }
+
+  get virtual (): boolean {
+    return false
   }
 
   /** One WebSocket message. Never throws: what is wrong with it, the client is told. */
@@ -115,7 +122,7 @@ export class Session implements Timed {
     this.#state = 'closing'
     this.#closeCode = code
     this.connection.resume()
-    this.connection.close(code, reason)
+    this.connection.close(code, closeReason(reason))
     this.hub.wheel.schedule(this, CLOSE_TIMEOUT)
   }
 
@@ -200,6 +207,7 @@ export class Session implements Timed {
 
   /** @returns resolves when the client is a peer; undefined: it is one already */
   #enter (candidate: Candidate): Promise<void> | undefined {
+    this.client.request = undefined
     // It may go while others are asked for what they know.
     const isHere = () => this.#state === 'authenticating'
     if (!isHere()) return undefined
@@ -213,6 +221,7 @@ export class Session implements Timed {
   #welcome (candidate: Candidate): void {
     const { hub } = this
     const { peer, rooms, token } = candidate
+    peer.owner = this
     this.#peer = peer
     this.#peerId = peer.id
     this.#token = token
@@ -226,6 +235,7 @@ export class Session implements Timed {
   }
 
   #reject (error: unknown, id: Json | undefined): void {
+    this.client.request = undefined
     if (this.#state === 'closing' || this.#state === 'closed') return
     const known = clientFault(error) ?? new SympleError(503, 'Authentication unavailable')
     if (known.limit !== undefined) this.hub.stats.exceed(known.limit)
@@ -303,7 +313,7 @@ export class Session implements Timed {
       return
     }
     if (known.limit !== undefined) this.hub.stats.exceed(known.limit)
-    this.hub.stats.drop(known.status === 413 ? 'too_large' : 'invalid')
+    this.hub.stats.drop(droppedFor[known.status] ?? 'invalid')
     this.hub.log.debug(this.#told({ status: known.status, reason: known.message }), 'refused message')
     if (this.#peer !== null) this.hub.send(this.#peer, known.toMessage(id))
     if (known.limit === 'message_size') this.close(known.closeCode, known.message)

@@ -25,7 +25,8 @@ export class Histogram {
 
 /** Why a message or some of its recipients were dropped. */
 export const DROP_REASONS = [
-  'invalid', 'too_large', 'rate_limited', 'unknown_type', 'no_recipient', 'not_member', 'unknown_sender'
+  'invalid', 'too_large', 'rate_limited', 'unknown_type', 'no_recipient', 'not_member', 'unknown_sender',
+  'refused', 'vetoed', 'hook_failed'
 ] as const
 export type DropReason = typeof DROP_REASONS[number]
 

@@ -1,66 +1,76 @@
-import { anonymous, type Authenticator } from './auth.js'
-import { peerId, type Backplane } from './backplane.js'
+import { EventEmitter } from 'node:events'
+import {
+  messageArgument, reasonArgument, recipientsArgument, roomArgument, stringArgument, userArgument,
+  type PageOptions
+} from './arguments.js'
+import { anonymous } from './auth.js'
+import { peerId } from './backplane.js'
 import type { Client, Connection } from './connection.js'
+import { EVERYBODY } from './emission.js'
 import { SympleError } from './errors.js'
+import { Events, type SympleEvents } from './events.js'
+import type { AuthenticateHook, AuthorizedHook, AuthorizeJoinHook, AuthorizeMessageHook, Hooks } from './hooks.js'
 import { Hub, TICK } from './hub.js'
 import { createIdSource } from './id-source.js'
-import { resolveLimits, type Limits } from './limits.js'
-import { silent, type Logger } from './logger.js'
+import { resolveLimits } from './limits.js'
+import { silent } from './logger.js'
+import type { Gauges, SympleOptions } from './options.js'
+import type { PeerDetails } from './peer-info.js'
+import type { NodeInfo, PeersOptions, PeersPage, RoomsPage } from './queries.js'
 import { Session } from './session.js'
 import type { Stats } from './stats.js'
+
+export type { Gauges, SympleOptions } from './options.js'
 
 const SHUTDOWN_EVENT = {
   type: 'event', name: 'shutdown', subtype: 'shutdown', message: 'Server shutting down'
 } as const
 
-export interface SympleOptions {
-  /** Bounds that differ from the defaults; 0 turns one off. */
-  limits?: Partial<Limits>
-  /** Whether clients may join and leave rooms. Default: true. */
-  dynamicRooms?: boolean
-  /** Who decides what a client is. Default: nobody, each client is what it says. */
-  authenticate?: Authenticator
-  /** Default: silence. */
-  log?: Logger
-  /** A monotonic clock in milliseconds. Default: `performance.now`. */
-  now?: () => number
-  /** Numbers from 0 to 1 that spread a drain. Default: `Math.random`. */
-  random?: () => number
-  /** What makes several nodes one server. */
-  backplane: Backplane
-  /** Source of what tells peers of this node apart. Default: 128 random bits. */
-  newId?: () => string
-}
+/** Seconds that another node has to answer. */
+const REPLY_TIMEOUT = 3
 
-/** What there is at a moment. */
-export interface Gauges {
-  connections: number
-  /** Those of the connections that are authenticated. */
-  peers: number
-  /** Peers of other nodes that share a room with peers of this one. */
-  remotes: number
-  users: number
-  /** Ordinary rooms. */
-  rooms: number
-  /** Bytes that wait for peers. */
-  unsent: number
-}
+/**
+ * The service: it knows the peers of this node, and carries their messages and presence.
+ *
+ * For applications it has hooks (properties that can be set at any time), events (`on`, see {@link SympleEvents}), and
+ * methods that act on the whole cluster, whichever node they are called on. Those reject with a `TypeError` that names
+ * an argument which is wrong, and with a `SympleError` of status 503 where other nodes can't be reached, so that no
+ * answer is half an answer.
+ *
+ * @typeParam R the request of a connection, as hooks get it
+ */
+export class Symple<R = unknown> extends EventEmitter<SympleEvents> implements Hooks<R> {
+  /** Decides who may come in, and as what; null: whoever the configuration lets in. */
+  authenticate: AuthenticateHook<R> | null
+  /** Decides who may enter the rooms that clients ask for; null: everybody. */
+  authorizeJoin: AuthorizeJoinHook | null
+  /** Decides what becomes of the messages of clients; null: they are routed. */
+  authorizeMessage: AuthorizeMessageHook | null
+  /** Is told of clients that were let in. */
+  onAuthorize: AuthorizedHook | null
 
-/** The service: it knows the peers of this node, and carries their messages and presence. */
-export class Symple {
   readonly #hub: Hub
   readonly #random: () => number
   readonly #ticker: NodeJS.Timeout
   #draining: Promise<void> | null = null
 
-  constructor (options: SympleOptions) {
-    const { backplane } = options
+  constructor (options: SympleOptions<R>) {
+    super()
+    const { backplane, log = silent } = options
+    this.authenticate = options.authenticate ?? null
+    this.authorizeJoin = options.authorizeJoin ?? null
+    this.authorizeMessage = options.authorizeMessage ?? null
+    this.onAuthorize = options.onAuthorize ?? null
     const unique = options.newId ?? createIdSource()
     this.#hub = new Hub({
       limits: resolveLimits(options.limits),
       dynamicRooms: options.dynamicRooms ?? true,
-      authenticate: options.authenticate ?? anonymous,
-      log: options.log ?? silent,
+      authenticate: options.authenticator ?? anonymous,
+      // The core hands on what the edge has handed in: only these two know what it is.
+      hooks: this as unknown as Hooks,
+      events: new Events(this, log),
+      replyTimeout: options.replyTimeout ?? REPLY_TIMEOUT,
+      log,
       now: options.now ?? (() => performance.now()),
       backplane,
       newId: () => peerId(backplane.node, unique())
@@ -69,6 +79,98 @@ export class Symple {
     this.#ticker = setInterval(() => { this.#hub.wheel.advance() }, TICK)
     this.#ticker.unref()
   }
+
+  // For applications ----------------------------------------------------------------------------------------------
+
+  /**
+   * Sends a message as a trusted backend: no membership is asked for, and `from` is passed through.
+   *
+   * @param to an address (`user|id`), the id of a peer, a user or an ordinary room, or an array of such. Who is meant
+   *   more than once gets it once; a name stands for the peers of that user and the members of that room
+   * @param message an object with a string `type`; its `to` is set
+   * @returns resolves when all nodes are being told; who gets it is not known. Messages arrive in the order of the
+   *   calls
+   */
+  async send (to: string | readonly string[], message: object): Promise<void> {
+    await this.#hub.emission.emit(messageArgument(message), recipientsArgument(to))
+  }
+
+  /** Sends a message to every peer of all nodes, as `send` does. It arrives without `to`. */
+  async broadcast (message: object): Promise<void> {
+    await this.#hub.emission.emit(messageArgument(message), EVERYBODY)
+  }
+
+  /**
+   * Lists peers, page by page, in an order of no meaning that stays the same. Who comes or goes between two pages may
+   * be missed; nobody is listed twice. A page is at most `limit` long, and may be shorter before the last.
+   */
+  async peers (options?: PeersOptions): Promise<PeersPage> {
+    return await this.#hub.queries.peers(options)
+  }
+
+  /**
+   * Looks up one peer.
+   *
+   * @param peer its id or its address
+   * @returns undefined: there is no such peer
+   */
+  async peer (peer: string): Promise<PeerDetails | undefined> {
+    const found = await this.#hub.control.at(stringArgument('peer', peer), { op: 'describe', peer })
+    return found as PeerDetails | null | undefined ?? undefined
+  }
+
+  /** Lists ordinary rooms by name, page by page. What each page costs grows with the number of rooms. */
+  async rooms (options?: PageOptions): Promise<RoomsPage> {
+    return await this.#hub.queries.rooms(options)
+  }
+
+  /** Lists the nodes of the cluster, those that died and were not cleared up after yet included. */
+  async nodes (): Promise<NodeInfo[]> {
+    return await this.#hub.queries.nodes()
+  }
+
+  /**
+   * Has a peer join an ordinary room. Neither hooks nor limits stand against it; the client is told as if it had asked,
+   * with `join:ok` and the presence that follows.
+   *
+   * @param peer its id or its address
+   * @returns whether it is in the room now; false: there is no such peer
+   */
+  async join (peer: string, room: string): Promise<boolean> {
+    const call = { op: 'join', peer: stringArgument('peer', peer), room: roomArgument(room, this.#hub.limits) } as const
+    return await this.#hub.control.at(peer, call) === true
+  }
+
+  /**
+   * Has a peer leave an ordinary room; the client is told with `leave:ok`.
+   *
+   * @param peer its id or its address
+   * @returns whether it is out of the room now; false: there is no such peer
+   */
+  async leave (peer: string, room: string): Promise<boolean> {
+    const call = { op: 'leave', peer: stringArgument('peer', peer), room: roomArgument(room, this.#hub.limits) } as const
+    return await this.#hub.control.at(peer, call) === true
+  }
+
+  /**
+   * Sends peers away, with `error 403` and close 4403. They may come back unless a hook or their token forbids it.
+   *
+   * @param target the id or the address of a peer, or a user, all of whose peers are meant. Where not all nodes can be
+   *   asked for these, those on the others are sent away all the same
+   * @param reason what they are told, at most 123 bytes. Default: `Disconnected by the server`
+   * @returns how many were sent away
+   */
+  async disconnect (target: string | { readonly user: string }, reason?: string): Promise<number> {
+    const call = { op: 'disconnect', reason: reasonArgument(reason).message } as const
+    if (typeof target === 'object' && target !== null) {
+      const counts = await this.#hub.control.everywhere({ ...call, user: userArgument(target.user, this.#hub.limits) })
+      return counts.reduce<number>((sum, count) => sum + Number(count ?? 0), 0)
+    }
+    const peer = stringArgument('target', target)
+    return Number(await this.#hub.control.at(peer, { ...call, peer }) ?? 0)
+  }
+
+  // For the edge ----------------------------------------------------------------------------------------------------
 
   /**
    * Takes up a connection.

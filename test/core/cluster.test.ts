@@ -4,6 +4,7 @@ import type { Backplane, BackplaneListener, MemberRecord } from '../../src/core/
 import type { Census } from '../../src/core/census.js'
 import { digestOf } from '../../src/core/digest.js'
 import { decodePacket, encodeEntry, encodePacket, type Entry } from '../../src/core/envelope.js'
+import type { Json, JsonObject } from '../../src/core/json.js'
 import { encodeRecord } from '../../src/core/remote.js'
 import { Symple } from '../../src/core/symple.js'
 import { FakeConnection } from '../fake-connection.js'
@@ -222,4 +223,52 @@ t.test('a message to a peer that others know of, and that is not in all its room
   await found('room:slow')
   t.strictSame(bob.connection.frames.map(({ type, n }) => n ?? type), ['welcome', 'presence', 'presence', 1, 2])
   t.strictSame(alice.connection.frames.filter(({ type }) => type === 'message').map(({ n }) => n), [2], 'once for others')
+})
+
+t.test('does for other nodes what they ask for, and says so where it can\'t', async t => {
+  const { enter, say, symple } = await setUp()
+  t.teardown(() => symple.close())
+  const alice = await enter('alice', 'den')
+  const id = 'node-1'
+  const ask = async (call: JsonObject) => {
+    const said = await say({ kind: 'request', id: 7, call })
+    return said.filter(({ kind }) => kind === 'reply')
+  }
+  const reply = (result: Json): Entry => ({ kind: 'reply', id: 7, result })
+  t.match(await ask({ op: 'describe', peer: id }), [reply({ id, user: 'alice', rooms: ['den'], virtual: false })])
+  t.strictSame(await ask({ op: 'describe', peer: 'node-9' }), [reply(null)])
+  t.strictSame(await ask({ op: 'join', peer: `alice|${id}`, room: 'attic' }), [reply(true)])
+  t.strictSame(await ask({ op: 'leave', peer: id, room: 'den' }), [reply(true)])
+  t.strictSame(await ask({ op: 'leave', peer: `bob|${id}`, room: 'den' }), [reply(false)])
+  for (const call of [
+    {}, { op: 'dance' }, { op: 'describe' }, { op: 'join', peer: id }, { op: 'leave', room: 'x' }, { op: 'disconnect', reason: 'x' },
+    { op: 'disconnect', peer: id }, { op: 'disconnect', peer: id, user: 'alice', reason: 'x' }, { op: 'describe', peer: { id } }
+  ]) t.match(await ask(call as JsonObject), [{ kind: 'reply', id: 7, failed: true, result: String }], JSON.stringify(call))
+  t.strictSame(alice.connection.frames.map(({ type, room }) => room ?? type), ['welcome', 'attic', 'den'])
+  t.strictSame(await ask({ op: 'disconnect', user: 'alice', reason: 'Enough' }), [reply(1)])
+  t.equal(alice.connection.closedWith, 4403)
+  t.strictSame(await say({ kind: 'reply', id: 99, result: 'what nobody asked for' }), [])
+})
+
+t.test('has the server and the client wait for each other where both have a peer enter rooms', async t => {
+  const { backplane, enter, found, symple } = await setUp()
+  t.teardown(() => symple.close())
+  const alice = await enter('alice')
+  for (const room of ['a', 'b']) backplane.slow.add(`room:${room}`)
+  alice.send({ type: 'join', room: 'a' })
+  const joined = [symple.join('node-1', 'a'), symple.join('node-1', 'b'), symple.leave('node-1', 'a')]
+  await turn()
+  t.strictSame(alice.connection.frames.map(({ type }) => type), ['welcome'])
+  await found('room:a', remote('bob', 'bob'))
+  await found('room:b')
+  t.strictSame(await Promise.all(joined), [true, true, true])
+  t.strictSame((await symple.peer('node-1'))!.rooms, ['b'])
+  const answers = alice.connection.frames.filter(({ type }) => type !== 'presence').map(({ type, room }) => `${type} ${room ?? ''}`)
+  t.strictSame(answers, ['welcome ', 'join:ok a', 'join:ok a', 'join:ok b', 'leave:ok a'])
+  t.strictSame(alice.story, ['+bob', '-bob'], 'once each')
+  alice.send({ type: 'join', room: 'c' })
+  const late = symple.join('node-1', 'd')
+  alice.session.closed(1006)
+  t.equal(await late, false, 'it has gone meanwhile')
+  t.strictSame(symple.gauges, { connections: 0, peers: 0, remotes: 0, users: 0, rooms: 0, unsent: 0 })
 })

@@ -2,12 +2,14 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
 import { decodePacket, encodeEntry, encodePacket, ENVELOPE_VERSION, type Entry } from '../../src/core/envelope.js'
+import type { Json } from '../../src/core/json.js'
 import { seed } from '../seed.js'
 
 const text = fc.string({ unit: 'grapheme' })
 const payload = fc.uint8Array({ maxLength: 300 }).map(bytes => Buffer.from(bytes))
 const member = fc.record({ id: text, record: text })
 const place = text
+const json = fc.jsonValue() as fc.Arbitrary<Json>
 const to = fc.oneof(fc.constant(null), text, fc.array(text, { maxLength: 5 }))
 
 const entry: fc.Arbitrary<Entry> = fc.oneof(
@@ -19,7 +21,11 @@ const entry: fc.Arbitrary<Entry> = fc.oneof(
   fc.record({ kind: fc.constant('check' as const), place, mine: text, yours: text }),
   fc.record({ kind: fc.constant('ask' as const), place }),
   fc.record({ kind: fc.constant('route' as const), from: text, to, payload }),
-  fc.record({ kind: fc.constant('publish' as const), member, payload })
+  fc.record({ kind: fc.constant('publish' as const), member, payload }),
+  fc.record({ kind: fc.constant('request' as const), id: fc.nat(), call: fc.dictionary(text, json) }),
+  fc.record({ kind: fc.constant('reply' as const), id: fc.nat(), result: json, failed: fc.constant(true as const) }, {
+    requiredKeys: ['kind', 'id', 'result']
+  })
 )
 const entries = fc.array(entry, { maxLength: 8 })
 const packetOf = (entries: readonly Entry[]): Buffer => encodePacket(entries.map(encodeEntry))

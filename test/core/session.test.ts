@@ -57,7 +57,7 @@ const GRANT: Grant = { user: 'alice', name: undefined, rooms: [], fixed: {} }
 
 t.test('handles what came while it authenticated afterwards, in order, and lets the socket wait', async t => {
   const hook = deferred()
-  const { symple, open } = setUp({ authenticate: hook.authenticate })
+  const { symple, open } = setUp({ authenticator: hook.authenticate })
   const { connection, session } = open()
   send(session, { type: 'auth', user: 'alice' })
   send(session, { type: 'join', room: 'a' })
@@ -75,7 +75,7 @@ t.test('handles what came while it authenticated afterwards, in order, and lets 
 
 t.test('handles nothing of what came behind an auth that is refused', async t => {
   const hook = deferred()
-  const { symple, open } = setUp({ authenticate: hook.authenticate })
+  const { symple, open } = setUp({ authenticator: hook.authenticate })
   const { connection, session } = open()
   send(session, { type: 'auth', user: 'alice', id: 'a1' })
   send(session, { type: 'join', room: 'a' })
@@ -89,7 +89,7 @@ t.test('handles nothing of what came behind an auth that is refused', async t =>
 
 t.test('makes no peer of a client that left while it authenticated', async t => {
   const hook = deferred()
-  const { symple, open } = setUp({ authenticate: hook.authenticate })
+  const { symple, open } = setUp({ authenticator: hook.authenticate })
   const { connection, session } = open()
   send(session, { type: 'auth', user: 'alice' })
   session.closed(1006)
@@ -103,7 +103,7 @@ t.test('makes no peer of a client that left while it authenticated', async t => 
 
 t.test('never answers with 408 for time that the authenticator takes', async t => {
   const hook = deferred()
-  const { symple, open, pass } = setUp({ authenticate: hook.authenticate, limits: { authTimeout: 10 } })
+  const { symple, open, pass } = setUp({ authenticator: hook.authenticate, limits: { authTimeout: 10 } })
   const [late, { connection, session }] = [open(), open()]
   send(session, { type: 'auth', user: 'alice' })
   pass(60)
@@ -114,6 +114,27 @@ t.test('never answers with 408 for time that the authenticator takes', async t =
   hook.grant(GRANT)
   await turn()
   t.match(connection.frames, [{ type: 'welcome' }])
+  symple.close()
+})
+
+t.test('keeps the request of a connection for hooks, and no longer than the handshake lasts', async t => {
+  const asked: unknown[] = []
+  const { symple } = setUp({
+    authenticate: async ({ user }, _auth, request) => {
+      asked.push(request)
+      await turn()
+      return { allowed: user !== 'eve' }
+    }
+  })
+  for (const [user, type] of [['alice', 'welcome'], ['eve', 'error'], ['a|b', 'error']]) {
+    const [connection, request] = [new FakeConnection(), { of: user }]
+    const owner = { ...client, request }
+    send(symple.open(connection, owner), { type: 'auth', user })
+    await eventually(() => connection.frames.length > 0, 'an answer')
+    t.match(connection.frames, [{ type }])
+    t.equal(owner.request, undefined)
+  }
+  t.strictSame(asked, [{ of: 'alice' }, { of: 'eve' }])
   symple.close()
 })
 

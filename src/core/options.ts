@@ -1,0 +1,45 @@
+import type { Authenticator } from './auth.js'
+import type { Backplane } from './backplane.js'
+import type { Hooks } from './hooks.js'
+import type { Limits } from './limits.js'
+import type { Logger } from './logger.js'
+
+/**
+ * Hooks are optional, too: none is set by default.
+ *
+ * @typeParam R what the edge hands in as the request of a connection
+ */
+export interface SympleOptions<R = unknown> extends Partial<Hooks<R>> {
+  /** Bounds that differ from the defaults; 0 turns one off. */
+  limits?: Partial<Limits>
+  /** Whether clients may join and leave rooms. Default: true. */
+  dynamicRooms?: boolean
+  /** What proves who a client is, before the hook `authenticate`. Default: nothing, each client is what it says. */
+  authenticator?: Authenticator
+  /** Seconds that another node has to answer. Default: 3. */
+  replyTimeout?: number
+  /** Default: silence. */
+  log?: Logger
+  /** A monotonic clock in milliseconds. Default: `performance.now`. */
+  now?: () => number
+  /** Numbers from 0 to 1 that spread a drain. Default: `Math.random`. */
+  random?: () => number
+  /** What makes several nodes one server. */
+  backplane: Backplane
+  /** Source of what tells peers of this node apart. Default: 128 random bits. */
+  newId?: () => string
+}
+
+/** What there is at a moment. */
+export interface Gauges {
+  connections: number
+  /** Those of the connections that are authenticated. */
+  peers: number
+  /** Peers of other nodes that share a room with peers of this one. */
+  remotes: number
+  users: number
+  /** Ordinary rooms. */
+  rooms: number
+  /** Bytes that wait for peers. */
+  unsent: number
+}
