@@ -36,6 +36,7 @@ export default fp(async (fastify) => {
 
   gauge('symple_open_connections', 'WebSocket connections that are open.', () => symple.gauges.connections)
   gauge('symple_peers', 'Peers that are online.', () => symple.gauges.peers)
+  gauge('symple_virtual_peers', 'Peers of the application\'s own, which have no connection.', () => symple.gauges.virtuals)
   gauge('symple_users', 'Users with at least one peer online.', () => symple.gauges.users)
   gauge('symple_rooms', 'Ordinary rooms with at least one member.', () => symple.gauges.rooms)
   gauge('symple_outbox_bytes', 'Bytes written to peers that have not left yet.', () => symple.gauges.unsent)

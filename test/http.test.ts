@@ -125,7 +125,7 @@ t.test('500 refused upgrades leave nothing', async t => {
   const attempts = Array.from({ length: 500 }, (_, i) => refused(t, port, requests[i % requests.length]!()))
   await Promise.all(attempts)
   await eventually(async () => await connectionsOf(server.server) === 0, 'no socket is left')
-  const nothing = { connections: 0, peers: 0, remotes: 0, users: 0, rooms: 0, unsent: 0 }
+  const nothing = { connections: 0, peers: 0, virtuals: 0, remotes: 0, users: 0, rooms: 0, unsent: 0 }
   t.strictSame(server.symple.gauges, nothing)
   t.equal(server.symple.stats.limits.origin, 100)
   await connect(t, url, { user: 'alice' })

@@ -86,7 +86,7 @@ t.test(`${CONNECTIONS} connections that are dropped in all states of the handsha
 
   await eventually(async () => await connectionsOf(server.server) === 0, 'no socket is left')
   await eventually(() => symple.gauges.connections === 0, 'no connection is left')
-  t.strictSame(symple.gauges, { connections: 0, peers: 0, remotes: 0, users: 0, rooms: 0, unsent: 0 })
+  t.strictSame(symple.gauges, { connections: 0, peers: 0, virtuals: 0, remotes: 0, users: 0, rooms: 0, unsent: 0 })
   await eventually(() => isSubset(resources(), baseline), `no more than ${JSON.stringify(baseline)} is open`)
   // A session that hung in a room, in the wheel of the timers or on a socket would be kept by that.
   await eventually(() => {

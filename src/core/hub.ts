@@ -22,6 +22,7 @@ import type { Session } from './session.js'
 import { Stats } from './stats.js'
 import { TimerWheel } from './timer-wheel.js'
 import { Tokens } from './tokens.js'
+import type { VirtualPeer } from './virtual-peer.js'
 
 /** Milliseconds between two ticks of the wheel: how late a ping or a time-out may be. */
 export const TICK = 100
@@ -75,6 +76,8 @@ export class Hub implements Environment {
   readonly emission = new Emission(this)
   readonly control = new Control(this)
   readonly queries = new Queries(this)
+  /** Peers of the application's own. */
+  readonly virtuals = new Set<VirtualPeer>()
   readonly wheel: TimerWheel
 
   constructor (environment: Environment) {

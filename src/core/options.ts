@@ -35,6 +35,8 @@ export interface Gauges {
   connections: number
   /** Those of the connections that are authenticated. */
   peers: number
+  /** Peers of this node that are the application's own, and have no connection. */
+  virtuals: number
   /** Peers of other nodes that share a room with peers of this one. */
   remotes: number
   users: number

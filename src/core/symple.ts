@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import {
-  messageArgument, reasonArgument, recipientsArgument, roomArgument, stringArgument, userArgument,
+  messageArgument, reasonArgument, recipientsArgument, roomArgument, roomsArgument, stringArgument, userArgument,
   type PageOptions
 } from './arguments.js'
 import { anonymous } from './auth.js'
@@ -19,6 +19,7 @@ import type { PeerDetails } from './peer-info.js'
 import type { NodeInfo, PeersOptions, PeersPage, RoomsPage } from './queries.js'
 import { Session } from './session.js'
 import type { Stats } from './stats.js'
+import { VirtualPeer, type VirtualPeerHandler, type VirtualPeerOptions } from './virtual-peer.js'
 
 export type { Gauges, SympleOptions } from './options.js'
 
@@ -170,6 +171,22 @@ export class Symple<R = unknown> extends EventEmitter<SympleEvents> implements H
     return Number(await this.#hub.control.at(peer, { ...call, peer }) ?? 0)
   }
 
+  /**
+   * Adds a peer of the application's own to this node: a bot, or an agent. It is removed when the server drains.
+   *
+   * @param handler gets what a client would get
+   * @returns resolves when it is in its rooms
+   */
+  async addVirtualPeer (options: VirtualPeerOptions, handler: VirtualPeerHandler): Promise<VirtualPeer> {
+    if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object')
+    if (typeof handler !== 'function') throw new TypeError('handler must be a function')
+    const rooms = roomsArgument(options.rooms ?? [], this.#hub.limits)
+    if (!this.accepting) throw new SympleError(503, 'Server shutting down')
+    const virtual = new VirtualPeer(this.#hub, options, handler)
+    await virtual.enter(rooms)
+    return virtual
+  }
+
   // For the edge ----------------------------------------------------------------------------------------------------
 
   /**
@@ -204,12 +221,14 @@ export class Symple<R = unknown> extends EventEmitter<SympleEvents> implements H
 
   /** What there is now. */
   get gauges (): Gauges {
-    const { sessions, rooms } = this.#hub
+    const { sessions, rooms, virtuals } = this.#hub
+    const virtual = [...virtuals].filter(({ id }) => rooms.peers.has(id)).length
     let unsent = 0
     for (const peer of rooms.peers.values()) unsent += peer.connection.buffered + (peer.pending?.size ?? 0)
     return {
       connections: sessions.size,
-      peers: rooms.peers.size,
+      peers: rooms.peers.size - virtual,
+      virtuals: virtual,
       remotes: rooms.remotes.size,
       users: rooms.users,
       rooms: rooms.size,
@@ -233,6 +252,7 @@ export class Symple<R = unknown> extends EventEmitter<SympleEvents> implements H
     const hub = this.#hub
     const { sessions } = hub
     hub.log.info({ connections: sessions.size, seconds }, 'draining')
+    for (const virtual of hub.virtuals) virtual.dismiss(SHUTDOWN_EVENT)
     if (sessions.size === 0) return
     const empty = new Promise<void>(resolve => { hub.onEmpty = resolve })
     for (const session of sessions) session.drain(SHUTDOWN_EVENT, this.#random() * seconds * 1000)
@@ -257,6 +277,7 @@ export class Symple<R = unknown> extends EventEmitter<SympleEvents> implements H
   /** Ends what is left without ceremony, and leaves the other nodes. */
   async close (): Promise<void> {
     clearInterval(this.#ticker)
+    for (const virtual of this.#hub.virtuals) virtual.remove()
     for (const session of this.#hub.sessions) session.connection.terminate()
     this.#hub.cluster.flush()
     await this.#hub.backplane.stop()

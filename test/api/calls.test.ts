@@ -268,12 +268,15 @@ t.test('names the argument that is wrong', async t => {
     ...[undefined, null, '', 'a|b', 'a\nb', 'x'.repeat(257)].flatMap((room): Array<[string, unknown[], string]> =>
       [['join', ['x', room], 'room'], ['leave', ['x', room], 'room']]),
     ...[undefined, null, 7, ''].map((target): [string, unknown[], string] => ['disconnect', [target], 'target']),
-    ['disconnect', [{}], 'user'], ['disconnect', ['x', 7], 'reason'], ['disconnect', ['x', 'é'.repeat(62)], 'reason']
+    ['disconnect', [{}], 'user'], ['disconnect', ['x', 7], 'reason'], ['disconnect', ['x', 'é'.repeat(62)], 'reason'],
+    ['addVirtualPeer', [], 'options'], ['addVirtualPeer', [{ user: 'x' }], 'handler'], ['addVirtualPeer', [{ user: '' }, () => {}], 'user'],
+    ['addVirtualPeer', [{ user: 'x', name: '' }, () => {}], 'name'], ['addVirtualPeer', [{ user: 'x', rooms: 'y' }, () => {}], 'rooms'],
+    ['addVirtualPeer', [{ user: 'x', rooms: ['a|b'] }, () => {}], 'rooms'], ['addVirtualPeer', [{ user: 'x', data: 7 }, () => {}], 'data']
   ]
   for (const [method, args, named] of cases) {
     await t.rejects(loose[method]!.apply(symple, args), { name: 'TypeError', message: new RegExp(`^(each of )?${named}\\b`) }, `${method} ${named}`)
   }
-  t.match(symple.gauges, { peers: 0 })
+  t.match(symple.gauges, { peers: 0, virtuals: 0 })
 })
 
 t.test('tells of the peers of its node, and is harmed by no listener', async t => {

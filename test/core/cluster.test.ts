@@ -270,5 +270,5 @@ t.test('has the server and the client wait for each other where both have a peer
   const late = symple.join('node-1', 'd')
   alice.session.closed(1006)
   t.equal(await late, false, 'it has gone meanwhile')
-  t.strictSame(symple.gauges, { connections: 0, peers: 0, remotes: 0, users: 0, rooms: 0, unsent: 0 })
+  t.strictSame(symple.gauges, { connections: 0, peers: 0, virtuals: 0, remotes: 0, users: 0, rooms: 0, unsent: 0 })
 })
