@@ -31,6 +31,6 @@ export async function within<T> (answer: PromiseLike<T>, seconds: number, late: 
   return await new Promise<T>((resolve, reject) => {
     const timer = setTimeout(() => { reject(late()) }, seconds * 1000)
     timer.unref()
-    answer.then(resolve, reject).then(() => { clearTimeout(timer) })
+    Promise.resolve(answer).then(resolve, reject).finally(() => { clearTimeout(timer) })
   })
 }

@@ -165,7 +165,9 @@ export class Session implements Timed, PeerOwner {
         return this.refuse(new SympleError(408, 'Authentication timeout'))
       case 'online':
         if (this.#drainAt !== null && this.hub.now() >= this.#drainAt) return this.close(CloseCode.goingAway, SHUTDOWN)
-        return this.#awaitsPong ? this.#unresponsive() : this.#ping()
+        if (!this.#awaitsPong) return this.#ping()
+        // Nobody reads its pong while its messages wait for us.
+        return this.#waiting === null ? this.#unresponsive() : this.#wakeIn(this.hub.limits.pingTimeout * 1000)
       case 'closing': return this.connection.terminate()
     }
   }

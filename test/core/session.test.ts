@@ -162,6 +162,31 @@ t.test('pings on, and cuts nobody, where the time for a pong is 0', async t => {
   symple.close()
 })
 
+t.test('cuts nobody for a pong that could not be read while a hook thought about a message', async t => {
+  let answer: ((verdict: boolean) => void) | null = null
+  const { symple, enter, pass } = setUp({
+    limits: { hookTimeout: 0 },
+    authorizeMessage: async () => await new Promise<boolean>(resolve => { answer = resolve })
+  })
+  const { connection, session } = enter({ user: 'alice' })
+  send(session, { type: 'message' })
+  t.equal(connection.paused, true)
+  pass(30)
+  await eventually(() => connection.pings === 1, 'a ping')
+  for (let i = 0; i < 3; i++) {
+    pass(30)
+    // A tick of the wheel.
+    await new Promise(resolve => { setTimeout(resolve, 150) })
+  }
+  t.equal(connection.terminated, false)
+  answer!(true)
+  await turn()
+  t.equal(connection.paused, false)
+  pass(30)
+  await eventually(() => connection.terminated, 'the end of who answers no ping')
+  symple.close()
+})
+
 t.test('survives JSON that can be parsed and not be serialised, wherever it stands', async t => {
   const deep = '['.repeat(100_000) + ']'.repeat(100_000)
   const { symple, open, enter } = setUp({ limits: { maxMessageSize: 0 } })
