@@ -9,6 +9,8 @@ import healthRoutes from '../routes/health.js'
 import metricsRoute from '../routes/metrics.js'
 import sympleRoute from '../routes/symple.js'
 
+export * from './core/public.js'
+
 /** The server as one Fastify plugin. */
 const app: FastifyPluginAsync<ConfigOptions & ServiceOptions> = async (fastify, options) => {
   await fastify.register(config, options)

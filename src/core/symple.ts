@@ -120,7 +120,10 @@ export class Symple<R = unknown> extends EventEmitter<SympleEvents> implements H
     return found as PeerDetails | null | undefined ?? undefined
   }
 
-  /** Lists ordinary rooms by name, page by page. What each page costs grows with the number of rooms. */
+  /**
+   * Lists ordinary rooms by name, page by page, as `peers` does. What each page costs grows with the number of rooms of
+   * all nodes.
+   */
   async rooms (options?: PageOptions): Promise<RoomsPage> {
     return await this.#hub.queries.rooms(options)
   }
