@@ -1,5 +1,5 @@
 import { encode, type Frame } from './frame.js'
-import { isObject, type Json, type JsonObject } from './json.js'
+import { isNestedWithin, isObject, MAX_DEPTH, type Json, type JsonObject } from './json.js'
 import type { Room } from './rooms.js'
 
 /** Another node of the cluster, as far as it concerns this one. */
@@ -32,7 +32,8 @@ export function decodeRecord (id: string, text: string): PublicRecord | undefine
   } catch {
     return undefined
   }
-  if (!isObject(record)) return undefined
+  // Its node has checked this of its own clients; whoever else can write to Redis has not.
+  if (!isObject(record) || !isNestedWithin(record, MAX_DEPTH)) return undefined
   const { version, data } = record
   if (typeof version !== 'number' || !isObject(data)) return undefined
   if (data['id'] !== id || typeof data['user'] !== 'string') return undefined

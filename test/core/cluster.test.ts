@@ -197,7 +197,8 @@ t.test('drops what comes from a sender that it does not know, and survives what 
   const payload = Buffer.from('{"type":"message"}')
   await say({ kind: 'route', from: `${OTHER}-x`, to: null, payload }, { kind: 'publish', member: remote('x', 'x'), payload })
   t.equal(symple.stats.drops.unknown_sender, 2)
-  const odd = ['', '{', 'null', '[]', '{}', '{"version":1}', '{"version":"1","data":{}}', '{"version":1,"data":{"id":"y","user":"y"}}']
+  const deep = `{"version":1,"data":{"id":"x","user":"x","deep":${'['.repeat(20_000)}${']'.repeat(20_000)}}}`
+  const odd = ['', '{', 'null', '[]', '{}', '{"version":1}', '{"version":"1","data":{}}', '{"version":1,"data":{"id":"y","user":"y"}}', deep]
   await say(...odd.map((record): Entry => ({ kind: 'enter', places: ['room:den', 'user:alice', 'den', '', ':'], member: { id: 'x', record } })))
   t.equal(symple.stats.cluster.ignored, 2 * odd.length)
   backplane.listener.received(OTHER, Buffer.from([7, 1, 2, 3]))
