@@ -9,7 +9,9 @@ import { gather, startNodes, Couriers, type Cast } from './cluster/cast.js'
 const CHANNEL = 'symple:broadcast'
 
 /** Two nodes with clients on both, and a backend that emits. */
-async function setScene (t: Test): Promise<{ cast: Cast, emit: Emit, backend: Redis, origins: string[] }> {
+async function setScene (
+  t: Test
+): Promise<{ cast: Cast, emit: Emit, backend: Redis, origins: string[], urls: string[] }> {
   const { nodes, urls, redis } = await startNodes(t, 2)
   const couriers = await Couriers.start(t, urls)
   const cast = await gather(t, urls, couriers, {
@@ -20,7 +22,7 @@ async function setScene (t: Test): Promise<{ cast: Cast, emit: Emit, backend: Re
     dave: [1, []]
   })
   const backend = redis.client()
-  return { cast, backend, emit: emitter(cast, backend), origins: nodes.map(({ origin }) => origin) }
+  return { cast, backend, emit: emitter(cast, backend), origins: nodes.map(({ origin }) => origin), urls }
 }
 
 type Emit = (fields: object) => Promise<string[]>
@@ -76,6 +78,18 @@ t.test('reaches whom it names, on whichever node, once each', async t => {
     [{ to: ['nobody', '|', 'LOBBY', '__proto__', 'dave'] }, ['dave']]
   ]
   for (const [fields, recipients] of cases) t.strictSame(await emit(fields), recipients, JSON.stringify(fields))
+})
+
+t.test('reaches no one else who has taken the id of a peer for a name, whichever node the peer is on, or was', async t => {
+  const { cast, emit, urls } = await setScene(t)
+  const { id } = cast['bob']!.peer
+  for (const [i, url] of urls.entries()) cast[`thief${i}`] = await connect(t, url, { user: id, rooms: [id] })
+  t.strictSame(await emit({ to: id }), ['bob'])
+  t.strictSame(await emit({ rooms: [id, 'carol'] }), ['bob', 'carol'])
+  await cast['bob']!.close()
+  delete cast['bob']
+  t.strictSame(await emit({ to: id }), [])
+  t.strictSame(await emit({ to: cast['thief0']!.address }), ['thief0'])
 })
 
 t.test('hands on every field as it is, from too', async t => {

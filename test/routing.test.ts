@@ -119,7 +119,7 @@ t.test('delivers to the visible peers of a user and to the room of that name, on
   t.strictSame(await deliver(cast, 'alice', ['bob', 'den']), ['carol'], 'in an array it is the room alone')
 })
 
-t.test('lets the id of a visible peer win over a user and a room that bear it as a name', async t => {
+t.test('never takes for a name what is the id of a peer, visible or not, or gone', async t => {
   const { url } = await startServer(t)
   const bob = await connect(t, url, { user: 'bob', rooms: ['lobby'] })
   const { id } = bob.peer
@@ -127,7 +127,12 @@ t.test('lets the id of a visible peer win over a user and a room that bear it as
   cast['alice'] = await connect(t, url, { user: 'alice', rooms: ['lobby', id] })
   cast['stranger'] = await connect(t, url, { user: 'stranger', rooms: [id] })
   t.strictSame(await deliver(cast, 'alice', id), ['bob'])
-  t.strictSame(await deliver(cast, 'stranger', id), ['alice'], 'it can\'t see the peer')
+  t.strictSame(await deliver(cast, 'stranger', id), [], 'it can\'t see the peer')
+  t.strictSame(await deliver(cast, 'stranger', [id]), ['alice'], 'an array names rooms')
+  await bob.close()
+  delete cast['bob']
+  t.strictSame(await deliver(cast, 'alice', id), [], 'the peer has gone')
+  t.strictSame(await deliver(cast, 'alice', cast['thief']!.address), ['thief'])
 })
 
 t.test('delivers once, however many rooms are shared', async t => {

@@ -105,6 +105,14 @@ export function peerId (node: string, unique: string): string {
   return `${node}${SEPARATOR}${unique}`
 }
 
+/** What backplanes call a node, and an id source a peer of it. */
+const ID = /^[0-9a-f]{10}-[\w-]{22}$/
+
+/** Whether a name has the form of a peer's id: an id can't be guessed, but once seen it can be taken for a name. */
+export function isPeerId (name: string): boolean {
+  return ID.test(name)
+}
+
 /** The node on which a peer is, by its id. */
 export function nodeOf (id: string): string {
   return id.slice(0, id.indexOf(SEPARATOR))

@@ -1,3 +1,4 @@
+import { isPeerId } from './backplane.js'
 import type { Recipients } from './protocol.js'
 import type { Peer } from './peer.js'
 import type { RemoteNode, RemotePeer } from './remote.js'
@@ -59,6 +60,7 @@ export class Router {
         this.#rooms.meet(peer, peers)
         continue
       }
+      if (isPeerId(name)) continue
       for (const room of [this.#rooms.personal(name), this.#rooms.ordinary(name)]) {
         if (room !== undefined) this.#rooms.walk(room, peers)
       }
@@ -74,12 +76,12 @@ export class Router {
 
   #named (sender: Member, to: string, route: Route): void {
     const id = idIn(to)
-    // An id can't be guessed, a name can be chosen: whoever takes a peer's id for a name must not get its messages.
     const member = this.#rooms.peers.get(id) ?? this.#rooms.remotes.get(id)
     if (member !== undefined && (to === id || to === member.address) && this.#rooms.visible(sender, member)) {
       return this.#meet(member, route)
     }
-    if (to !== id) return
+    // Whoever takes a peer's id for a name must not get its messages, not even when it has gone.
+    if (to !== id || isPeerId(to)) return
     this.#user(sender, to, route)
     const room = this.#rooms.ordinary(to)
     if (room !== undefined && sender.rooms.has(room)) this.#walk(room, route)
