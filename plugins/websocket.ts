@@ -6,6 +6,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Session } from '../src/core/session.js'
 import type { Symple } from '../src/core/symple.js'
+import { clientAddress } from './client-address.js'
 import { SocketConnection } from './socket-connection.js'
 
 declare module 'fastify' {
@@ -23,6 +24,9 @@ const SLACK = 2
 
 /** The most that the library can count. */
 const MAX_PAYLOAD = 2 ** 31 - 1
+
+/** Frames in which one message may come: the library keeps an object for each until the message is whole. */
+const MAX_FRAGMENTS = 1024
 
 /** Milliseconds that a client which has said goodbye has to end its connection. */
 const CLOSE_TIMEOUT = 3000
@@ -52,6 +56,7 @@ async function registerWebSocket (fastify: FastifyInstance): Promise<void> {
     server: gate,
     // 0 means no limit to the library too.
     maxPayload: Math.min(limits.maxMessageSize * SLACK, MAX_PAYLOAD),
+    maxFragments: MAX_FRAGMENTS,
     closeTimeout: CLOSE_TIMEOUT,
     perMessageDeflate: compression,
     clientTracking: false
@@ -134,8 +139,8 @@ function isDecodable (url: string): boolean {
 
 /** Listeners are shared, and know their session by a property: an idle peer holds no closures. */
 function attach (symple: Symple<FastifyRequest>, ws: WebSocket, request: FastifyRequest): void {
-  const { raw: { socket: stream }, ip } = request
-  const session = symple.open(new SocketConnection(ws, stream), { host: ip.replace(/^::ffff:/, ''), request })
+  const stream = request.raw.socket
+  const session = symple.open(new SocketConnection(ws, stream), { host: clientAddress(request), request })
   Object.assign(ws, { [kSession]: session })
   // The plugin's listener holds on to the request of each connection.
   ws.removeAllListeners('error')
@@ -177,5 +182,6 @@ function closeCodeOf (error: Error): number | undefined {
   const { code = '' } = error as { code?: string }
   if (!code.startsWith('WS_ERR_')) return undefined
   if (code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') return 1009
+  if (code === 'WS_ERR_TOO_MANY_BUFFERED_PARTS') return 1008
   return code === 'WS_ERR_INVALID_UTF8' ? 1007 : 1002
 }

@@ -34,6 +34,26 @@ t.test('X-Forwarded-For counts only where SYMPLE_TRUST_PROXY says so', async t =
   t.equal(await hostOf(t, '2', '192.0.2.9, 203.0.113.7, 198.51.100.2'), '203.0.113.7', 'no more hops than are trusted')
 })
 
+t.test('what is no address in X-Forwarded-For is nobody\'s, whoever is trusted', async t => {
+  const cases: Record<string, string> = {
+    'evil|x': '127.0.0.1',
+    '<script>': '127.0.0.1',
+    unknown: '127.0.0.1',
+    '203.0.113.999': '127.0.0.1',
+    ['x'.repeat(9000)]: '127.0.0.1',
+    ' ': '127.0.0.1',
+    '::FFFF:203.0.113.7': '203.0.113.7',
+    '2001:db8::7': '2001:db8::7',
+    // As some proxies write it.
+    '203.0.113.7:4711': '203.0.113.7',
+    '[2001:db8::7]:4711': '2001:db8::7',
+    '[2001:db8::7]': '2001:db8::7'
+  }
+  for (const [forwardedFor, host] of Object.entries(cases)) {
+    t.equal(await hostOf(t, 'true', forwardedFor), host, forwardedFor.slice(0, 30))
+  }
+})
+
 t.test('.env is read from the working directory', async t => {
   const folder = temporaryFolder(t)
   writeFileSync(join(folder, '.env'), [

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { connect, eventually, open, settle, startServer } from './helper.js'
 import { framesOf, messagesOf } from './raw-frames.js'
-import { CLOSE, openRaw } from './raw.js'
+import { CLOSE, oddFrame, openRaw } from './raw.js'
 
 /** A message of exactly that many bytes, of which many are not the first of their character. */
 function messageOf (bytes: number, to?: string): string {
@@ -264,4 +264,28 @@ t.test('closes with 1007 for text that is not UTF-8', async t => {
   const alice = await connect(t, url, { user: 'alice' })
   alice.ws.send(Buffer.from([0x7b, 0xff, 0x7d]), { binary: false })
   t.match(await alice.closed, { code: 1007 })
+})
+
+t.test('takes a message in as many frames as it may come in, and ends a connection with 1008 for one more', async t => {
+  const { url, port } = await startServer(t)
+  const bob = await connect(t, url, { user: 'bob', rooms: ['lobby'] })
+  const pieces = (count: number) => {
+    const text = JSON.stringify({ type: 'message', data: '-'.repeat(count) }).slice(0, count)
+    const message = `${text.slice(0, -2)}"}`
+    const frames = Array.from(message, (byte, i) => oddFrame(byte, { opcode: i === 0 ? 1 : 0, fin: i === count - 1 }))
+    return Buffer.concat(frames)
+  }
+  for (const [count, taken] of [[1024, true], [1025, false]] as const) {
+    const raw = await openRaw(t, port)
+    await raw.authenticate({ user: 'alice', rooms: ['lobby'] })
+    raw.write(pieces(count))
+    if (taken) {
+      t.match(await bob.find('message'), { data: /^-+$/ })
+    } else {
+      await raw.gone
+      t.equal(framesOf(raw).at(-1)!.payload.readUInt16BE(0), 1008)
+    }
+  }
+  await bob.barrier()
+  t.strictSame(bob.take().filter(({ type }) => type === 'message'), [])
 })

@@ -115,12 +115,34 @@ export function upgradeRequest (path = '/', headers: Record<string, string> = {}
 
 /** A whole masked WebSocket frame, as clients send it. */
 export function frame (payload: string | Buffer, opcode = TEXT): Buffer {
+  return oddFrame(payload, { opcode })
+}
+
+export interface FrameOptions {
+  opcode?: number
+  /** Default: true. */
+  fin?: boolean
+  /** The three reserved bits, as a number from 0 to 7. Default: 0. */
+  rsv?: number
+  /** Default: true, as clients must. */
+  masked?: boolean
+  /** The length that stands in the frame. Default: that of the payload. */
+  length?: bigint
+  /** Bytes that it takes: 1, 2 or 8. Default: no more than it needs. */
+  lengthBytes?: number
+}
+
+/** A WebSocket frame that need not be one that a client may send. */
+export function oddFrame (payload: string | Buffer, options: FrameOptions = {}): Buffer {
   const data = Buffer.from(payload as string)
-  const long = data.length >= 126
-  const head = Buffer.alloc(long ? 4 : 2)
-  head[0] = 0x80 | opcode
-  head[1] = 0x80 | (long ? 126 : data.length)
-  if (long) head.writeUInt16BE(data.length, 2)
+  const { opcode = TEXT, fin = true, rsv = 0, masked = true, length = BigInt(data.length) } = options
+  const lengthBytes = options.lengthBytes ?? (length < 126n ? 1 : length < 65536n ? 2 : 8)
+  const head = Buffer.alloc(1 + (lengthBytes === 1 ? 1 : 1 + lengthBytes))
+  head[0] = (fin ? 0x80 : 0) | rsv << 4 | opcode
+  head[1] = (masked ? 0x80 : 0) | (lengthBytes === 1 ? Number(length & 0x7fn) : lengthBytes === 2 ? 126 : 127)
+  if (lengthBytes === 2) head.writeUInt16BE(Number(length & 0xffffn), 2)
+  if (lengthBytes === 8) head.writeBigUInt64BE(length, 2)
+  if (!masked) return Buffer.concat([head, data])
   const mask = randomBytes(4)
   return Buffer.concat([head, mask, data.map((byte, i) => byte ^ mask[i % 4]!)])
 }
