@@ -26,6 +26,9 @@ export default [
   forbid(['src/core/**'], [
     { regex: '^(?!\\./|node:)', message: FRAMEWORK }
   ]),
+  forbid(['src/client/**'], [
+    { regex: '^(?!\\./)', message: 'The client runs anywhere, and is read on its own: it imports nothing.' }
+  ]),
   forbid(['src/backplane/**'], [
     { regex: '/(plugins|routes)/|/(app|server|create-server|logging)\\.js$|^(fastify|@fastify/|ws$|pino)', message: 'Backplanes build on the core alone.' }
   ]),

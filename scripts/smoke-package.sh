@@ -24,9 +24,11 @@ npm install --no-audit --no-fund --loglevel=error "$tarball" > install.log 2>&1
 
 cat > import.js <<'JS'
 import symple from 'symple-server'
+import { SympleConnection } from 'symple-server/client'
 import { createRequire } from 'node:module'
 
 if (typeof symple !== 'function') throw new Error('the package exports no plugin')
+if (typeof SympleConnection !== 'function') throw new Error('the package exports no client')
 const { version } = createRequire(import.meta.url)('symple-server/package.json')
 console.log(version)
 JS
