@@ -10,6 +10,7 @@ COPY tsconfig.json ./
 COPY src ./src
 COPY plugins ./plugins
 COPY routes ./routes
+COPY scripts/bundle.js ./scripts/
 RUN npm run build
 
 FROM node:24-alpine AS dependencies

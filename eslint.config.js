@@ -29,6 +29,9 @@ export default [
   forbid(['src/client/**'], [
     { regex: '^(?!\\./)', message: 'The client runs anywhere, and is read on its own: it imports nothing.' }
   ]),
+  forbid(['src/browser/**'], [
+    { regex: '^(?!\\.\\.?/)|/(core|backplane|plugins|routes)/', message: 'Pages build on the client alone.' }
+  ]),
   forbid(['src/backplane/**'], [
     { regex: '/(plugins|routes)/|/(app|server|create-server|logging)\\.js$|^(fastify|@fastify/|ws$|pino)', message: 'Backplanes build on the core alone.' }
   ]),

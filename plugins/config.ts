@@ -8,7 +8,7 @@ import fp from 'fastify-plugin'
 import Type, { type Static } from 'typebox'
 import { DEFAULT_LIMITS, type Limits } from '../src/core/limits.js'
 import { parseRedisUrl, type RedisUrl } from './redis-url.js'
-import { addEnvironmentKeywords, Flag, flagOf, notEmpty } from './environment.js'
+import { addEnvironmentKeywords, Choice, Flag, flagOf, notEmpty } from './environment.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -49,6 +49,8 @@ export const schema = Type.Object({
     default: 'info', description: 'Least level that is logged.'
   }),
   DEBUG: text('"symple:*" turns on the log level debug.'),
+  NODE_ENV: text('"production" makes the default of SYMPLE_PLAYGROUND off.'),
+  SYMPLE_PLAYGROUND: Type.Optional(Choice('Browsers get a page at SYMPLE_PATH to try the server out; on, unless NODE_ENV says otherwise.')),
 
   SYMPLE_AUTHENTICATION: Flag(false, 'Clients need the token of a session.'),
   SYMPLE_SESSION_TTL: Type.Number({
@@ -110,6 +112,8 @@ export interface Config {
   readonly path: string
   readonly trustProxy: boolean | number | string[]
   readonly logLevel: Variables['LOG_LEVEL']
+  /** Whether browsers get a page on which to try the server out. */
+  readonly playground: boolean
   readonly tls: { key: Buffer, cert: Buffer } | undefined
   readonly authentication: boolean
   /** Seconds; 0 or less: the session's own expiry rules. */
@@ -210,6 +214,7 @@ function arrange (variables: Variables): Config {
     path: variables.SYMPLE_PATH,
     trustProxy: trustProxyOf(variables.SYMPLE_TRUST_PROXY),
     logLevel: isDebug(variables.DEBUG) ? 'debug' : variables.LOG_LEVEL,
+    playground: variables.SYMPLE_PLAYGROUND ?? variables.NODE_ENV !== 'production',
     tls: variables.SYMPLE_SSL_ENABLED ? tlsOf(variables) : undefined,
     authentication: variables.SYMPLE_AUTHENTICATION,
     sessionTtl: variables.SYMPLE_SESSION_TTL * 60,

@@ -17,6 +17,11 @@ export function Flag (value: boolean, description: string) {
   return Type.Unsafe<boolean>({ type: 'string', flag: true, default: String(value), description })
 }
 
+/** The same without a default of its own. */
+export function Choice (description: string) {
+  return Type.Unsafe<boolean>({ type: 'string', flag: true, description })
+}
+
 /** Teaches Ajv the keyword `flag`: it turns the spelling into the boolean. */
 export function addEnvironmentKeywords (ajv: Ajv): Ajv {
   return ajv.addKeyword({

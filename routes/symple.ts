@@ -1,7 +1,7 @@
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { PROTOCOL } from '../src/core/protocol.js'
 
-/** The WebSocket, and for whoever comes with a browser a word about what this is. */
+/** The WebSocket, and for whoever comes without one the playground, or a word about what this is. */
 const route: FastifyPluginAsync = async (fastify) => {
   const { config } = fastify
 
@@ -15,7 +15,10 @@ const route: FastifyPluginAsync = async (fastify) => {
       request.log.info({ host: request.ip, status, reason }, 'refused')
       reply.code(status).header('connection', 'close').send({ status, message: reason })
     },
-    handler: async (_request, reply) => {
+    handler: async (request, reply) => {
+      const { playground } = fastify
+      reply.header('vary', 'accept')
+      if (playground?.isFor(request)) return playground.answer(request, reply)
       reply.type('text/plain; charset=utf-8')
       return `This is a Symple server. It speaks ${PROTOCOL} over WebSocket at this address.\n` +
         'Health: /healthz and /readyz. Metrics: /metrics.\n'

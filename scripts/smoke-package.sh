@@ -65,6 +65,9 @@ while (port === undefined) {
 const health = await fetch(`http://127.0.0.1:${port}/healthz`)
 if (!health.ok) throw new Error(`/healthz: ${health.status}`)
 
+const page = await fetch(`http://127.0.0.1:${port}/`, { headers: { accept: 'text/html' } })
+if (!(await page.text()).includes('<title>Symple playground')) throw new Error('the playground is not there')
+
 const enter = async user => {
   const ws = new WebSocket(`ws://127.0.0.1:${port}/`)
   const frames = []

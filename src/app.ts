@@ -2,6 +2,7 @@ import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import config, { type ConfigOptions } from '../plugins/config.js'
 import metrics from '../plugins/metrics.js'
+import playground from '../plugins/playground.js'
 import redis from '../plugins/redis.js'
 import symple, { type ServiceOptions } from '../plugins/symple.js'
 import websocket from '../plugins/websocket.js'
@@ -18,6 +19,7 @@ const app: FastifyPluginAsync<ConfigOptions & ServiceOptions> = async (fastify, 
   await fastify.register(symple, options)
   await fastify.register(websocket)
   await fastify.register(metrics)
+  await fastify.register(playground)
   await fastify.register(healthRoutes)
   await fastify.register(metricsRoute)
   await fastify.register(sympleRoute)

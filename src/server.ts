@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import closeWithGrace from 'close-with-grace'
 import type { FastifyInstance } from 'fastify'
@@ -29,10 +30,19 @@ try {
   server = await createServer()
   const { host, port } = server.config
   await server.listen({ host, port, backlog: 4096 })
+  if (server.playground !== null) server.log.info(`Playground: open ${addressOf(server)} in two tabs`)
 } catch (error) {
   signals.uninstall()
   process.stderr.write(`symple-server: ${explain(error)}\n`)
   process.exit(1)
+}
+
+/** Where a browser on this machine finds the server. */
+function addressOf ({ config, server }: FastifyInstance): string {
+  const { port } = server.address() as AddressInfo
+  const own = ['0.0.0.0', '127.0.0.1', '::', '::1', 'localhost'].includes(config.host)
+  const host = own ? 'localhost' : config.host.includes(':') ? `[${config.host}]` : config.host
+  return `http${config.tls === undefined ? '' : 's'}://${host}:${port}${config.path}`
 }
 
 function explain (error: unknown): string {

@@ -54,6 +54,8 @@ const CASES: Record<string, Case> = {
     good: { 'symple:*': 'debug', '*': 'debug', 'http, symple:core': 'debug', 'http:*': 'info' },
     bad: []
   },
+  SYMPLE_PLAYGROUND: flag(c => c.playground, true),
+  NODE_ENV: { read: c => c.playground, value: true, good: { production: false, development: true }, bad: [] },
   // In minutes; the configuration has seconds.
   SYMPLE_SESSION_TTL: { read: c => c.sessionTtl, value: -60, good: { 0: 0, '-5': -300, 0.5: 30, 60: 3600 }, bad: ['x', '1e999'] },
   SYMPLE_SESSION_CHECK: seconds(c => c.sessionCheck, 30),
@@ -109,6 +111,11 @@ t.test('SYMPLE_TRUST_PROXY takes hops and addresses', async t => {
   for (const [text, wanted] of Object.entries(cases)) {
     t.strictSame((await read({ SYMPLE_TRUST_PROXY: text })).trustProxy, wanted, text)
   }
+})
+
+t.test('SYMPLE_PLAYGROUND wins over NODE_ENV', async t => {
+  t.equal((await read({ SYMPLE_PLAYGROUND: 'yes', NODE_ENV: 'production' })).playground, true)
+  t.equal((await read({ SYMPLE_PLAYGROUND: 'no', NODE_ENV: 'development' })).playground, false)
 })
 
 t.test('DEBUG wins over LOG_LEVEL', async t => {

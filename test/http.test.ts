@@ -21,12 +21,62 @@ async function refused (t: Test, port: number, request: string): Promise<string>
   return raw.text
 }
 
-t.test('a browser at the path of the WebSocket gets a word about what this is', async t => {
+/** What browsers send when somebody types an address. */
+const BROWSER = { accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8' }
+
+t.test('who comes to the path of the WebSocket without one gets a word about what this is', async t => {
   const { origin } = await startServer(t)
-  const response = await fetch(`${origin}/`)
+  for (const headers of [{}, { accept: '*/*' }, { accept: 'application/json' }]) {
+    const response = await fetch(`${origin}/`, { headers })
+    t.equal(response.status, 200)
+    t.match(response.headers.get('content-type'), 'text/plain')
+    t.equal(response.headers.get('vary'), 'accept')
+    t.match(await response.text(), /Symple server.*symple\/4.*WebSocket/)
+  }
+})
+
+t.test('a browser gets the playground, which may do nothing but what is in it', async t => {
+  const { origin } = await startServer(t, { SYMPLE_PATH: '/a/ws' })
+  const response = await fetch(`${origin}/a/ws?any=thing`, { headers: BROWSER })
+  const html = await response.text()
   t.equal(response.status, 200)
-  t.match(response.headers.get('content-type'), 'text/plain')
-  t.match(await response.text(), /Symple server.*symple\/4.*WebSocket/)
+  t.match(html, /^<!doctype html>.*<title>Symple playground</s)
+  t.notMatch(html, /\b(src|href)="(?!data:|")/, 'it needs nothing else')
+  const headers = Object.fromEntries(response.headers)
+  t.match(headers, {
+    'content-type': 'text/html; charset=utf-8',
+    'x-content-type-options': 'nosniff',
+    'referrer-policy': 'no-referrer',
+    'cache-control': 'no-cache',
+    vary: 'accept'
+  })
+  const policy = headers['content-security-policy']!.split('; ')
+  t.match(policy, ['default-src \'none\'', /^script-src 'sha256-[^']{44}'$/, /^style-src 'sha256-[^']{44}'$/])
+  for (const name of ['base-uri', 'form-action', 'frame-ancestors', 'trusted-types']) t.ok(policy.includes(`${name} 'none'`))
+  t.ok(policy.includes('connect-src \'self\''))
+  t.notMatch(policy.join(), /unsafe|\*|https?:/)
+
+  t.comment('what it has already is not sent again')
+  const { etag } = headers
+  for (const tag of [etag!, `W/${etag}`, `"x", ${etag}`]) {
+    const again = await fetch(`${origin}/a/ws`, { headers: { ...BROWSER, 'if-none-match': tag } })
+    t.strictSame([again.status, await again.text()], [304, ''], tag)
+  }
+  const other = await fetch(`${origin}/a/ws`, { headers: { ...BROWSER, 'if-none-match': '"x"' } })
+  t.strictSame([other.status, await other.text() === html], [200, true])
+})
+
+t.test('SYMPLE_PLAYGROUND: without it, browsers too get text', async t => {
+  const cases: Array<[env: Record<string, string>, type: string]> = [
+    [{ NODE_ENV: 'production' }, 'text/plain'],
+    [{ NODE_ENV: 'production', SYMPLE_PLAYGROUND: 'true' }, 'text/html'],
+    [{ SYMPLE_PLAYGROUND: 'false' }, 'text/plain']
+  ]
+  for (const [env, type] of cases) {
+    const { origin } = await startServer(t, env)
+    const response = await fetch(`${origin}/`, { headers: BROWSER })
+    t.match(response.headers.get('content-type'), type, JSON.stringify(env))
+  }
 })
 
 t.test('probes and metrics', async t => {

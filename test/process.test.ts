@@ -39,6 +39,17 @@ t.test('a configuration that can\'t be honoured: one line that names the variabl
   }
 })
 
+t.test('says where the playground is, if there is one', async t => {
+  const server = await startProcess(t, { SYMPLE_PATH: '/ws' })
+  const line = await server.logged(({ msg }) => msg.startsWith('Playground'), 'the address')
+  t.equal(line.msg, `Playground: open http://localhost:${server.port}/ws in two tabs`)
+  const page = await fetch(`http://localhost:${server.port}/ws`, { headers: { accept: 'text/html' } })
+  t.match(page.headers.get('content-type'), 'text/html')
+  const quiet = await startProcess(t, { NODE_ENV: 'production' })
+  t.strictSame(await quiet.stop(), { code: 0, signal: null })
+  t.notMatch(quiet.stdout, 'Playground')
+})
+
 t.test('a port that is taken: one line that names it, and exit code 1', async t => {
   const taken = createServer().listen(0, '127.0.0.1')
   t.teardown(() => { taken.close() })

@@ -1,0 +1,72 @@
+import t from 'tap'
+import { checkFrame, describeTo } from '../../src/browser/playground/check.js'
+import { explainEnd, explainFault } from '../../src/browser/playground/explain.js'
+import { FrameStore, matches, type SeenFrame } from '../../src/browser/playground/frame-store.js'
+import { TEMPLATES } from '../../src/browser/playground/templates.js'
+import { parseFrame } from '../../src/client/index.js'
+import { CloseCode } from '../../src/core/errors.js'
+import { connect, startServer } from '../helper.js'
+
+t.test('every close code of the server, and those that the protocol names, have words of their own', async t => {
+  const codes = [...Object.values(CloseCode), 1002, 1006, 1007]
+  const titles = codes.map(code => explainEnd(code).title)
+  t.equal(new Set(titles).size, codes.length)
+  for (const code of [3000, 4000]) t.ok(!titles.includes(explainEnd(code).title))
+  const words = [400, 401, 408, 413, 429, 503, 599].map(explainFault)
+  t.equal(new Set(words).size, words.length)
+})
+
+t.test('a frame is checked as the server will check it', async t => {
+  const { url } = await startServer(t)
+  const client = await connect(t, url, { user: 'alice', rooms: ['lobby'] })
+  const texts = [
+    '[]', '1', 'null', '{}', '{"type":1}', '{"type":"message","to":""}', '{"type":"message","to":[1]}', '{"type":"message","to":{}}',
+    '{"type":"join"}', '{"type":"leave","room":""}', '{"type":"message"}', '{"type":"event","to":null}', '{"type":"command","to":"x"}',
+    '{"type":"presence","to":["a","b"]}', '{"type":"message","to":[]}', '{"type":"join","room":"x"}', '{"type":"leave","room":"x"}',
+    ...Object.values(TEMPLATES).map(template => JSON.stringify(template)).filter(text => text !== '{"type":"close"}')
+  ]
+  for (const text of texts) {
+    client.send(text)
+    client.take()
+    await client.barrier()
+    const refused = client.take().some(({ type }) => type === 'error')
+    const { verdict, words } = checkFrame(text)
+    t.equal(verdict, refused ? 'doubtful' : 'good', `${text}: ${words}`)
+  }
+  for (const text of ['', '{', '{"type":"message"', 'x']) t.equal(checkFrame(text).verdict, 'bad', text)
+  t.match(checkFrame('{\n  "a": 1,\n  oops\n}').words, /line 3,? column 3/)
+  t.match(checkFrame('{"type":"nonsense"}'), { verdict: 'doubtful', words: /ignore/ })
+  t.match(checkFrame('{"type":"auth"}'), { verdict: 'doubtful', words: /token/ })
+  t.match(checkFrame('{"type":"close"}'), { verdict: 'good' })
+  t.strictSame([undefined, ['a', 'b'], [], 'x'].map(describeTo), ['everybody', 'a, b', 'nobody', 'x'])
+})
+
+t.test('frames are kept within bounds', async t => {
+  const now = new Date()
+  const add = (store: FrameStore, text: string) => { store.add({ direction: 'in', text, frame: parseFrame(text) }, now) }
+  const numbers = (store: FrameStore) => store.frames.map(({ number }) => number)
+  const byCount = new FrameStore(3, Infinity)
+  for (let n = 0; n < 5; n++) add(byCount, '{"type":"message"}')
+  t.strictSame([numbers(byCount), byCount.count], [[3, 4, 5], 5])
+  const byLength = new FrameStore(100, 10)
+  for (const text of ['12345', '12345', '1', '12345678901234567890']) add(byLength, text)
+  t.strictSame(numbers(byLength), [4], 'the last one stays, however long')
+  byLength.clear()
+  t.strictSame([numbers(byLength), byLength.count], [[], 0])
+  add(byLength, '12345')
+  add(byLength, '12345')
+  t.strictSame(numbers(byLength), [1, 2])
+})
+
+t.test('frames are shown without tokens, and found by direction and text', async t => {
+  const store = new FrameStore()
+  const text = '{"type":"auth","token":"s3cr3t","user":"alice"}'
+  store.add({ direction: 'out', text, frame: parseFrame(text) }, new Date())
+  const [frame] = store.frames as [SeenFrame]
+  t.notMatch(frame.text, 's3cr3t')
+  t.match(frame, { type: 'auth', text: /alice/ })
+  t.ok(matches(frame, { direction: 'all', text: 'ALICE' }))
+  t.ok(matches(frame, { direction: 'out', text: '' }))
+  t.notOk(matches(frame, { direction: 'in', text: '' }))
+  t.notOk(matches(frame, { direction: 'all', text: 'bob' }))
+})
