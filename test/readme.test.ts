@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
-import { eventually, startServer } from './helper.js'
+import { connect, eventually, startServer } from './helper.js'
 
 const README = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
 const WSCAT = fileURLToPath(new URL('../node_modules/wscat/bin/wscat', import.meta.url))
@@ -71,4 +71,22 @@ t.test('the transcript of two terminals is what a stock client shows', async t =
   terminals.get('bob')!.interrupt()
   await terminals.get('alice')!.shows(/When Bob leaves.*`(.*)`/.exec(README)![1]!)
   t.pass('each line came')
+})
+
+t.test('the client in JavaScript runs as it stands there', async t => {
+  const { url } = await startServer(t)
+  const [, code = ''] = /```js\n(.*?)```/s.exec(README) ?? []
+  const bob = await connect(t, url, { user: 'bob', rooms: ['lobby'] })
+  // Node 20 has a WebSocket behind a flag; the package is imported by its own name, compiled.
+  const child = spawn(process.execPath, ['--experimental-websocket', '--input-type=module', '--eval', code.replace(ADDRESS, url)], {
+    cwd: fileURLToPath(new URL('..', import.meta.url)), stdio: ['ignore', 'pipe', 'inherit']
+  })
+  t.teardown(() => { child.kill() })
+  let output = ''
+  child.stdout!.on('data', (text: Buffer) => { output += String(text) })
+  const hello = await bob.find('message')
+  t.match(hello, { from: /^alice\|/, to: ['lobby'], data: 'Hello, all!' })
+  bob.send({ type: 'message', to: hello.from, data: 'hi' })
+  t.match(await bob.find('message'), { to: bob.address, data: 'You said hi' })
+  await eventually(() => output.includes('bob'), 'the roster')
 })
