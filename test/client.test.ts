@@ -5,7 +5,7 @@ import {
   type Routed
 } from '../src/client/index.js'
 import { Backoff } from '../src/client/reconnecting.js'
-import { connect as connectPlain, eventually, settle, startServer } from './helper.js'
+import { connect as connectPlain, eventually, settle, startServer, type Frame } from './helper.js'
 import { startScripted, WELCOME, type Scene } from './scripted-server.js'
 
 /** A client that wastes no time between attempts; the test's teardown closes it. */
@@ -270,6 +270,17 @@ t.test('a server that is not there, or refuses the upgrade, is tried again', asy
   await online
 })
 
+t.test('where no socket can be made, it says so and stays away', async t => {
+  class Forbidden {
+    constructor (url: string) {
+      throw new Error(`${url} is not secure`)
+    }
+  }
+  const alice = client(t, 'ws://a.example/', { WebSocket: Forbidden as unknown as typeof WebSocket })
+  await t.rejects(alice.connect(), /ws:\/\/a.example\/ is not secure/)
+  t.equal(alice.state, 'closed')
+})
+
 t.test('tokens', async t => {
   t.test('a function gives one for each attempt, late or not', async t => {
     let count = 0
@@ -303,6 +314,30 @@ t.test('tokens', async t => {
     t.match(ends, [{ code: 1006, reason: 'No token: the backend is away' }])
     t.equal(auths[0]!['token'], 'good')
   })
+})
+
+t.test('a fresh token on the same connection', async t => {
+  let count = 0
+  const refused = JSON.stringify({ type: 'error', status: 401, message: 'Invalid token', id: 'auth-3' })
+  const { url, auths } = await startScripted(t, socket => {
+    socket.send(WELCOME)
+    const answers = [WELCOME.replace('"lobby"', '"staff"'), refused]
+    socket.on('message', data => {
+      auths.push(JSON.parse(String(data)) as Frame)
+      const answer = answers.shift()
+      if (answer === undefined) socket.close(4401)
+      else socket.send(answer)
+    })
+  }, welcome)
+  const alice = client(t, url, { token: () => `t${++count}` })
+  await t.rejects(alice.refresh(), /Not online/)
+  await alice.connect()
+  t.strictSame([(await alice.refresh()).rooms, [...alice.rooms]], [['alice', 'staff'], ['alice', 'staff']])
+  await t.rejects(alice.refresh(), /Invalid token/)
+  t.equal(alice.state, 'online', 'the old one counts')
+  await t.rejects(alice.refresh(), /has ended/)
+  await alice.connect()
+  t.strictSame(auths.map(({ token }) => token), ['t1', 't2', 't3', 't4', 't5'])
 })
 
 t.test('what a listener throws or does keeps nothing from going on', async t => {

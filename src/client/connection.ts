@@ -1,45 +1,23 @@
 import { Emitter } from './emitter.js'
+import type { ConnectionEvents } from './events.js'
 import {
-  addressOf, faultOf, parseFrame, welcomeOf, type Fault, type Frame, type JsonObject, type Peer, type Routed, type To,
-  type Welcome
+  addressOf, faultOf, parseFrame, welcomeOf, type Frame, type JsonObject, type Peer, type Routed, type To, type Welcome
 } from './frames.js'
 import { Line } from './line.js'
 import { Membership } from './membership.js'
 import type { ConnectionEnd, ConnectionOptions, ConnectionState } from './options.js'
-import { Roster, type RosterChange } from './roster.js'
-
-/** What passed over the wire. */
-export interface WireFrame {
-  readonly direction: 'in' | 'out'
-  readonly text: string
-  /** Undefined where the text is no frame. */
-  readonly frame: Frame | undefined
-}
-
-export interface ConnectionEvents {
-  state: ConnectionState
-  /** Authenticated, for the first time or again. */
-  welcome: Welcome
-  roster: RosterChange
-  /** The rooms that we are in. */
-  rooms: ReadonlySet<string>
-  /** What peers and backends send: `from` is whom to answer. */
-  message: Routed
-  command: Routed
-  event: Routed
-  presence: Routed
-  error: Fault
-  /** The server is about to close all connections; the frame says so in words. */
-  shutdown: Frame
-  end: ConnectionEnd
-  /** Every frame in either direction, before anything comes of it. */
-  frame: WireFrame
-}
+import { Roster } from './roster.js'
 
 /** Who waits for `welcome`. */
 interface Waiter {
   resolve (welcome: Welcome): void
   reject (error: Error): void
+}
+
+/** A fresh token that the server has not taken yet. */
+interface Refresh extends Waiter {
+  readonly id: string
+  readonly token: string | undefined
 }
 
 /**
@@ -62,6 +40,8 @@ export class SympleConnection {
   readonly #membership: Membership
   #peer: Peer | undefined
   #waiters: Waiter[] = []
+  #refreshes: Refresh[] = []
+  #ids = 0
 
   /**
    * @param url where the server is; `http:` and `https:` stand for `ws:` and `wss:`
@@ -72,7 +52,7 @@ export class SympleConnection {
     this.#options = options
     this.#membership = new Membership(options.rooms ?? [])
     this.#line = new Line(this.url, options, {
-      greeting: token => this.#passing('out', JSON.stringify(this.#auth(token))).text,
+      greeting: token => this.#sent(JSON.stringify(this.#auth(token))),
       received: text => { this.#receive(text) },
       entered: state => { this.#onState(state) },
       ended: end => { this.#onEnd(end) }
@@ -128,6 +108,24 @@ export class SympleConnection {
   }
 
   /**
+   * Gives the server a fresh token on this connection, from the option `token`: before the old one ends.
+   *
+   * @returns when the server has taken it; rejects where it has not: then the old one counts until it ends
+   */
+  refresh (): Promise<Welcome> {
+    const taken = this.#refresh()
+    taken.catch(() => {})
+    return taken
+  }
+
+  async #refresh (): Promise<Welcome> {
+    const token = this.state === 'online' ? await this.#line.getToken() : undefined
+    const id = `auth-${++this.#ids}`
+    if (!this.send({ type: 'auth', id, ...(token !== undefined && { token }) })) throw new Error('Not online')
+    return await new Promise((resolve, reject) => { this.#refreshes.push({ id, token, resolve, reject }) })
+  }
+
+  /**
    * Sends a frame. Delivery is at most once: what can't be sent now is not kept for later.
    *
    * @returns whether it was sent, which it is only while we are online
@@ -139,7 +137,7 @@ export class SympleConnection {
   /** Sends a text as it is, be it a frame or not. @returns as `send` */
   sendText (text: string): boolean {
     if (this.state !== 'online') return false
-    this.#line.send(this.#passing('out', text).text)
+    this.#line.send(this.#sent(text))
     return true
   }
 
@@ -181,14 +179,15 @@ export class SympleConnection {
     }
   }
 
-  #passing (direction: WireFrame['direction'], text: string): WireFrame {
-    const passing = { direction, text, frame: parseFrame(text) }
-    this.#events.emit('frame', passing)
-    return passing
+  /** Tells of what is about to be sent. Few listen: it is read for them alone. */
+  #sent (text: string): string {
+    if (this.#events.has('frame')) this.#events.emit('frame', { direction: 'out', text, frame: parseFrame(text) })
+    return text
   }
 
   #receive (text: string): void {
-    const { frame } = this.#passing('in', text)
+    const frame = parseFrame(text)
+    this.#events.emit('frame', { direction: 'in', text, frame })
     switch (frame?.type) {
       case 'welcome': return this.#onWelcome(frame)
       case 'error': return this.#onError(frame)
@@ -202,10 +201,12 @@ export class SympleConnection {
     }
   }
 
-  /** The server may say it again, with other rooms: the roster stays, and presence tells the difference. */
+  /** After a fresh token it comes again, with other rooms: the roster stays, and presence tells the difference. */
   #onWelcome (frame: Frame): void {
     const welcome = welcomeOf(frame)
     if (welcome === undefined) return
+    const refresh = this.#peer && this.#refreshes.shift()
+    if (refresh !== undefined) this.#line.took(refresh.token)
     this.#peer = welcome.peer
     const missing = this.#membership.welcomed(welcome.rooms)
     this.#line.welcomed()
@@ -215,11 +216,15 @@ export class SympleConnection {
     this.#events.emit('rooms', this.rooms)
     for (const join of missing) this.send(join)
     for (const { resolve } of this.#waiters.splice(0)) resolve(welcome)
+    refresh?.resolve(welcome)
   }
 
   #onError (frame: Frame): void {
     const fault = faultOf(frame)
-    if (fault.status === 401) this.#line.refused()
+    const refresh = this.#refreshes.find(({ id }) => id === fault.id)
+    this.#refreshes = this.#refreshes.filter(other => other !== refresh)
+    refresh?.reject(new Error(fault.message))
+    if (fault.status === 401 && refresh === undefined) this.#line.refused()
     this.#line.asked(frame['retryAfter'])
     this.#events.emit('error', fault)
     this.#membership.refused(fault)
@@ -253,6 +258,7 @@ export class SympleConnection {
     if (wasOnline) {
       this.#peer = undefined
       this.#membership.lost()
+      for (const { reject } of this.#refreshes.splice(0)) reject(new Error('The connection has ended'))
     }
     const change = wasOnline ? this.#roster.clear() : undefined
     this.#events.emit('state', state)

@@ -1,4 +1,5 @@
-export { SympleConnection, type ConnectionEvents, type WireFrame } from './connection.js'
+export { SympleConnection } from './connection.js'
+export type { ConnectionEvents, WireFrame } from './events.js'
 export {
   addressOf, isObject, isPeer, parseFrame, type Fault, type Frame, type Json, type JsonObject, type Peer, type Routed,
   type To, type Welcome

@@ -53,7 +53,7 @@ export class Line {
     this.#retryAfter = undefined
     this.#timer = setTimeout(() => { this.#end(1006, 'No welcome in time') }, this.#options.timeout ?? 15_000)
     this.#enter('connecting')
-    this.#getToken().then(
+    this.getToken().then(
       token => { if (attempt === this.#attempt) this.#dial(token) },
       (error: Error) => { if (attempt === this.#attempt) this.#end(1006, `No token: ${error.message}`) }
     )
@@ -66,6 +66,11 @@ export class Line {
 
   send (text: string): void {
     this.#socket?.send(text)
+  }
+
+  async getToken (): Promise<string | undefined> {
+    const { token } = this.#options
+    return typeof token === 'function' ? await token() : token
   }
 
   /** The server has let us in. */
@@ -82,14 +87,14 @@ export class Line {
     this.#refused = this.#token
   }
 
+  /** The server has taken a fresh token. */
+  took (token: string | undefined): void {
+    this.#token = token
+  }
+
   /** @param seconds that the server wants us to stay away, as it came */
   asked (seconds: Json | undefined): void {
     this.#retryAfter = seconds
-  }
-
-  async #getToken (): Promise<string | undefined> {
-    const { token } = this.#options
-    return typeof token === 'function' ? await token() : token
   }
 
   #dial (token: string | undefined): void {

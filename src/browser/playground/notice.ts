@@ -43,7 +43,6 @@ export function setUpNotice (app: App): void {
       show('info', 'The server is shutting down', words, 'It will close this connection in a moment; this page comes back by itself.')
     })
     connection.on('end', ({ code, reason, retryIn }) => {
-      if (code === 1000 && connection !== app.connection) return
       const { title, advice } = explainEnd(code)
       const detail = fault === undefined ? reason : `${fault.message} (error ${fault.status})`
       const severity = retryIn !== undefined ? 'warning' : code === 1000 ? 'info' : 'danger'
