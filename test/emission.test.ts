@@ -153,8 +153,10 @@ t.test('is logged, without its content, and counted where it makes no sense, and
   const { samples } = await scrape(server.origin)
   t.equal(samples.get('symple_emissions_malformed_total'), malformed.length + 1)
   t.equal(samples.get('symple_emissions_total'), malformed.length + 2)
-  const warnings = server.log.filter(({ msg }) => msg === 'malformed emission')
-  t.equal(warnings.length, malformed.length + 1)
-  for (const warning of warnings) t.match(warning, { level: 40, reason: /./ })
+  const warnings = () => server.log.filter(({ msg }) => msg === 'malformed emission')
+  // Lines of the log are written in batches.
+  await server.until(() => warnings().length > malformed.length, 'the warnings')
+  t.equal(warnings().length, malformed.length + 1)
+  for (const warning of warnings()) t.match(warning, { level: 40, reason: /./ })
   t.notMatch(server.stdout, /S3cr3t/)
 })
