@@ -1,5 +1,5 @@
 import { Socket } from 'node:net'
-import type { WebSocket } from '@fastify/websocket'
+import type { WebSocket } from 'ws'
 import type { Connection } from '../src/core/connection.js'
 import { payloads } from '../src/core/frame.js'
 
@@ -13,10 +13,15 @@ import { payloads } from '../src/core/frame.js'
 export class SocketConnection implements Connection {
   readonly #ws: WebSocket
   readonly #socket: Socket | null
+  readonly #closing: ((this: WebSocket) => void) | undefined
 
-  /** @param stream what the upgrade request came over */
-  constructor (ws: WebSocket, stream: unknown) {
+  /**
+   * @param stream what the upgrade request came over
+   * @param closing called on the WebSocket when the closing handshake has begun
+   */
+  constructor (ws: WebSocket, stream: unknown, closing?: (this: WebSocket) => void) {
     this.#ws = ws
+    this.#closing = closing
     this.#socket = stream instanceof Socket && ws.extensions === '' ? stream : null
   }
 
@@ -55,6 +60,7 @@ export class SocketConnection implements Connection {
 
   close (code: number, reason: string): void {
     this.#ws.close(code, reason)
+    this.#closing?.call(this.#ws)
   }
 
   terminate (): void {

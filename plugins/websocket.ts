@@ -1,17 +1,20 @@
-import { Server, ServerResponse, type IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
-import websocket, { type WebSocket } from '@fastify/websocket'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { WebSocketServer, type ServerOptions, type WebSocket } from 'ws'
 import type { Session } from '../src/core/session.js'
 import type { Symple } from '../src/core/symple.js'
 import { clientAddress } from './client-address.js'
 import { SocketConnection } from './socket-connection.js'
+import { Upgrades } from './upgrades.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Makes an upgraded WebSocket a client of the service. */
+    /** Whether a request asks for a WebSocket. */
+    isUpgrade (request: FastifyRequest): boolean
+    /** Makes the request of an upgrade a WebSocket, and that a client of the service. */
+    upgrade (request: FastifyRequest, reply: FastifyReply): void
+    /** Makes a WebSocket of the gateway's @fastify/websocket a client of the service. */
     serveWebSocket (ws: WebSocket, request: FastifyRequest): void
   }
 }
@@ -31,119 +34,103 @@ const MAX_FRAGMENTS = 1024
 /** Milliseconds that a client which has said goodbye has to end its connection. */
 const CLOSE_TIMEOUT = 3000
 
+/** What @fastify/swagger passes over. */
+const HIDDEN: object = { hide: true }
+
 const kSession = Symbol('symple.session')
 interface Owned { [kSession]: Session }
 
-/** Decorates the instance with `serveWebSocket`; registers @fastify/websocket unless it is there already. */
+/**
+ * Decorates the instance with what turns upgrades into clients. Where the gateway has registered @fastify/websocket
+ * before, that makes our WebSockets too; else, or where it comes later, we make them ourselves.
+ */
 export default fp(async (fastify) => {
-  if (!fastify.hasDecorator('websocketServer')) await registerWebSocket(fastify)
-  const { symple } = fastify
-
-  fastify.decorate('serveWebSocket', (ws: WebSocket, request: FastifyRequest) => {
-    attach(symple, ws, request)
-  })
-}, { name: 'symple-websocket', fastify: '5.x', dependencies: ['symple-config', 'symple-service'] })
-
-async function registerWebSocket (fastify: FastifyInstance): Promise<void> {
-  const { limits, compression } = fastify.config
-  const { gate, upgraded } = guardUpgrades(fastify)
-  // The library would upgrade on any route, if only to close at once.
-  fastify.addHook('onRoute', route => {
-    if (route.websocket === true || route.wsHandler !== undefined) return
-    route.onRequest = [refuseUpgrade, ...[route.onRequest ?? []].flat()]
-  })
-  const options = {
-    server: gate,
-    // 0 means no limit to the library too.
-    maxPayload: Math.min(limits.maxMessageSize * SLACK, MAX_PAYLOAD),
+  const { symple, config: { limits, compression } } = fastify
+  const upgrades = Upgrades.of(fastify.server)
+  // 0 means no limit to the library too.
+  const maxPayload = Math.min(limits.maxMessageSize * SLACK, MAX_PAYLOAD)
+  const options: ServerOptions & { maxFragments: number, closeTimeout: number } = {
+    noServer: true,
+    maxPayload,
     maxFragments: MAX_FRAGMENTS,
     closeTimeout: CLOSE_TIMEOUT,
     perMessageDeflate: compression,
     clientTracking: false
   }
-  await fastify.register(websocket, {
-    options,
-    // Its default closes clients without a code, and waits for those that ignore it.
-    preClose: done => { done() },
-    errorHandler: (error, ws) => {
-      fastify.log.debug({ err: error }, 'websocket failed')
-      ws.terminate()
-    }
+  const server = new WebSocketServer(options)
+  const library = fastify.hasDecorator('websocketServer')
+    ? fastify.getDecorator<WebSocketServer>('websocketServer')
+    : undefined
+  if (library !== undefined) warnOfPayload(fastify, library, maxPayload)
+
+  fastify.decorate('isUpgrade', (request: FastifyRequest) => upgrades.isPending(request.raw))
+
+  fastify.decorate('upgrade', (request: FastifyRequest, reply: FastifyReply) => {
+    reply.hijack()
+    const { socket, head } = upgrades.release(request.raw)!
+    // Else the socket holds on to the request and the response.
+    reply.raw.detachSocket(socket as Socket)
+    server.handleUpgrade(request.raw, socket, head, ws => { attach(symple, ws, socket, request) })
   })
-  fastify.websocketServer.on('connection', (_ws, request) => { upgraded(request.socket) })
+
+  fastify.decorate('serveWebSocket', (ws: WebSocket, request: FastifyRequest) => {
+    upgrades.release(request.raw)
+    // The plugin closes those it knows before we can tell them why, and waits for them.
+    library?.clients?.delete(ws)
+    // Its listener holds on to the request of each connection, and cuts those that are being told what they did wrong.
+    ws.removeAllListeners('error')
+    ws.on('error', cutInTime)
+    attach(symple, ws, request.raw.socket, request, cutInTime)
+  })
+
+  fastify.addHook('onRoute', route => {
+    // The API that a gateway documents is its own.
+    route.schema = { ...route.schema, ...HIDDEN }
+    if ('wsHandler' in route) return upgrades.claim(route.url, library === undefined)
+    route.onRequest = [refuseUpgrade, ...[route.onRequest ?? []].flat()]
+  })
+  // Answers of hooks that come before us come here too.
+  fastify.addHook('onResponse', (request, _reply, done) => {
+    upgrades.refuse(request.raw)
+    done()
+  })
+  // After the service has drained its peers.
+  fastify.addHook('preClose', async () => { upgrades.destroy() })
+
+  async function refuseUpgrade (request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+    if (!upgrades.isPending(request.raw)) return
+    request.log.info({ host: request.ip, status: 404, reason: 'No WebSocket at this address' }, 'refused')
+    return await reply.code(404).header('connection', 'close').send({ status: 404, message: 'No WebSocket at this address' })
+  }
+}, { name: 'symple-websocket', fastify: '5.x', dependencies: ['symple-config', 'symple-service'] })
+
+/** Our own limit holds for each message, but the plugin has read all of it by then. */
+function warnOfPayload (fastify: FastifyInstance, { options }: WebSocketServer, wanted: number): void {
+  const { maxPayload = 0 } = options
+  if (wanted === 0 || (maxPayload > 0 && maxPayload <= wanted)) return
+  fastify.log.warn({ maxPayload, wanted }, 'the maxPayload of @fastify/websocket lets clients fill more memory than they may send')
 }
 
-async function refuseUpgrade (request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
-  if (!request.ws) return
-  request.log.info({ host: request.ip, status: 404, reason: 'No WebSocket at this address' }, 'refused')
-  return await reply.code(404).header('connection', 'close').send({ status: 404, message: 'No WebSocket at this address' })
+/** Cuts a client that does not end its connection. The plugin of the gateway would wait for half a minute. */
+function cutInTime (this: WebSocket): void {
+  setTimeout(() => { this.terminate() }, CLOSE_TIMEOUT).unref()
 }
 
 /**
- * Makes the gate through which upgrades come to the library.
+ * Listeners are shared, and know their session by a property: an idle peer holds no closures.
  *
- * Sockets that asked for an upgrade belong to nobody until they get it: Node has let go of them. The library destroys
- * those that are answered otherwise; those that are not answered in time are destroyed here, at the end.
+ * @param closing called with the WebSocket when we have begun to close it
  */
-function guardUpgrades (fastify: FastifyInstance): { gate: Server, upgraded (socket: Duplex): void } {
-  const gate = new Server()
-  const upgrades = new Set<Duplex>()
-  let closing = false
-
-  function forget (this: Duplex): void {
-    upgrades.delete(this)
-    this.off('close', forget)
-  }
-
-  fastify.server.on('upgrade', (request, socket: Duplex, head) => {
-    // Whoever offers another protocol is content with plain HTTP.
-    if (request.headers.upgrade?.toLowerCase() !== 'websocket') return answerPlainly(fastify.server, request, socket)
-    // Fastify would answer these without hooks, and so without an end.
-    if (closing) return turnAway(socket, '503 Service Unavailable')
-    if (!isDecodable(request.url!)) return turnAway(socket, '400 Bad Request')
-    upgrades.add(socket)
-    socket.on('close', forget)
-    gate.emit('upgrade', request, socket, head)
-  })
-
-  fastify.addHook('preClose', async () => { closing = true })
-  fastify.addHook('onClose', async () => {
-    for (const socket of upgrades) socket.destroy()
-  })
-  return { gate, upgraded: socket => { forget.call(socket) } }
-}
-
-/** Node has let go of the connection: the answer is the last thing on it. */
-function answerPlainly (server: FastifyInstance['server'], request: IncomingMessage, socket: Duplex): void {
-  const response = new ServerResponse(request)
-  response.shouldKeepAlive = false
-  response.assignSocket(socket as Socket)
-  response.on('finish', () => { socket.end(() => { socket.destroy() }) })
-  socket.on('error', () => { socket.destroy() })
-  server.emit('request', request, response)
-}
-
-function turnAway (socket: Duplex, status: string): void {
-  socket.on('error', () => {})
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () => { socket.destroy() })
-}
-
-function isDecodable (url: string): boolean {
-  try {
-    decodeURI(url)
-    return true
-  } catch {
-    return false
-  }
-}
-
-/** Listeners are shared, and know their session by a property: an idle peer holds no closures. */
-function attach (symple: Symple<FastifyRequest>, ws: WebSocket, request: FastifyRequest): void {
-  const stream = request.raw.socket
-  const session = symple.open(new SocketConnection(ws, stream), { host: clientAddress(request), request })
+function attach (
+  symple: Symple<FastifyRequest>,
+  ws: WebSocket,
+  stream: unknown,
+  request: FastifyRequest,
+  closing?: (this: WebSocket) => void
+): void {
+  const client = { host: clientAddress(request), request }
+  const session = symple.open(new SocketConnection(ws, stream, closing), client)
   Object.assign(ws, { [kSession]: session })
-  // The plugin's listener holds on to the request of each connection.
-  ws.removeAllListeners('error')
   ws.on('message', onMessage)
   ws.on('pong', onPong)
   ws.on('close', onClose)

@@ -1,16 +1,10 @@
 import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
-import type { Server } from 'node:net'
 import t, { type Test } from 'tap'
 import WebSocket from 'ws'
+import { connectionsOf } from './connections.js'
 import { connect, eventually, open, startServer, TestClient } from './helper.js'
 import { frame, openRaw, RawSocket, upgradeRequest } from './raw.js'
-
-async function connectionsOf (server: Server): Promise<number> {
-  return await new Promise((resolve, reject) => {
-    server.getConnections((error, count) => { error === null ? resolve(count) : reject(error) })
-  })
-}
 
 /** Sends a request for an upgrade and waits until the server has ended the connection; what it said. */
 async function refused (t: Test, port: number, request: string): Promise<string> {

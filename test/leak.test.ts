@@ -1,8 +1,8 @@
-import type { Server } from 'node:net'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import type { Session } from '../src/core/session.js'
+import { connectionsOf } from './connections.js'
 import { connect, eventually, startServer, TestClient } from './helper.js'
 import { startProcess } from './process.js'
 import { CLOSE, frame, RawSocket, upgradeRequest } from './raw.js'
@@ -138,12 +138,6 @@ t.test(`${IDLE_PEERS} idle peers on one process`, async t => {
   for (const name of ['symple_peers', 'symple_users', 'symple_rooms', 'symple_outbox_bytes']) t.equal(after.get(name), 0, name)
   t.strictSame(await server.stop(), { code: 0, signal: null })
 })
-
-async function connectionsOf (server: Server): Promise<number> {
-  return await new Promise((resolve, reject) => {
-    server.getConnections((error, count) => { error === null ? resolve(count) : reject(error) })
-  })
-}
 
 /** What keeps this process alive, by kind. */
 function resources (): Record<string, number> {

@@ -1,0 +1,132 @@
+import { ServerResponse, type IncomingMessage } from 'node:http'
+import type { Server, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+
+/** A socket that asked for a WebSocket, and belongs to nobody until it gets one: Node has let go of it. */
+export interface Upgrade {
+  readonly socket: Duplex
+  /** What came behind the request. */
+  readonly head: Buffer
+}
+
+const kUpgrade = Symbol('symple.upgrade')
+/** A request that may be one for an upgrade. */
+export type Request = IncomingMessage & { [kUpgrade]?: Upgrade | undefined }
+
+const SERVERS = new WeakMap<Server, Upgrades>()
+
+/**
+ * The upgrades that come to an HTTP server, on which others may have WebSockets too: each upgrade is handled once, by
+ * whom it is for. Those at a path of ours come to our route through all hooks, as any request, and are answered like
+ * one unless they get their WebSocket; others are left to those who listen for them. Where nobody does, they are plain
+ * HTTP, as they are to Node.
+ */
+export class Upgrades {
+  readonly #server: Server
+  /** Those at our paths that have not been answered. */
+  readonly #pending = new Set<Duplex>()
+  /** Path → whether no other listener may see upgrades to it. */
+  readonly #paths = new Map<string, boolean>()
+  readonly #forget: (this: Duplex) => void
+
+  /** All instances on one server share what this returns. */
+  static of (server: Server): Upgrades {
+    let upgrades = SERVERS.get(server)
+    if (upgrades === undefined) {
+      upgrades = new Upgrades(server)
+      SERVERS.set(server, upgrades)
+    }
+    return upgrades
+  }
+
+  private constructor (server: Server) {
+    this.#server = server
+    const pending = this.#pending
+    this.#forget = function forget () { pending.delete(this) }
+    // Listeners can't keep an event from others, and others destroy what they don't know or answer it a second time.
+    const emit = server.emit.bind(server) as (event: string | symbol, ...args: unknown[]) => boolean
+    Object.assign(server, {
+      emit: (event: string | symbol, ...args: unknown[]): boolean => {
+        return (event === 'upgrade' && this.#takes(...args as [Request, Duplex, Buffer])) || emit(event, ...args)
+      }
+    })
+    // Without a listener, Node does not tell of upgrades.
+    server.on('upgrade', () => {})
+  }
+
+  /**
+   * Has upgrades to a path be ours.
+   *
+   * @param alone false: another listener takes them, and hands them over by what it knows of the route
+   */
+  claim (path: string, alone: boolean): void {
+    this.#paths.set(path, alone)
+  }
+
+  /** Whether a request asks for a WebSocket that it has not got yet. */
+  isPending (request: Request): boolean {
+    return request[kUpgrade] !== undefined
+  }
+
+  /** Gives the socket to who makes it a WebSocket; undefined: there is nothing to give. */
+  release (request: Request): Upgrade | undefined {
+    const upgrade = request[kUpgrade]
+    if (upgrade === undefined) return undefined
+    request[kUpgrade] = undefined
+    this.#forget.call(upgrade.socket)
+    upgrade.socket.off('close', this.#forget).off('error', destroy)
+    return upgrade
+  }
+
+  /** Ends the socket of a request that was answered otherwise. */
+  refuse (request: Request): void {
+    const upgrade = request[kUpgrade]
+    if (upgrade !== undefined) end(upgrade.socket)
+  }
+
+  /** Destroys what has not been answered. */
+  destroy (): void {
+    for (const socket of this.#pending) socket.destroy()
+  }
+
+  /** @returns false: the event is for other listeners */
+  #takes (request: Request, socket: Duplex, head: Buffer): boolean {
+    const alone = this.#paths.get(pathOf(request.url!))
+    const others = this.#server.listenerCount('upgrade') > 1
+    // Whoever offers another protocol is content with plain HTTP.
+    const isWebSocket = request.headers.upgrade?.toLowerCase() === 'websocket'
+    if (isWebSocket) request[kUpgrade] = { socket, head }
+    if (isWebSocket && (alone !== undefined || !others)) this.#hold(socket)
+    if (others && !(isWebSocket && alone === true)) return false
+    this.#answer(request, socket)
+    return true
+  }
+
+  #hold (socket: Duplex): void {
+    this.#pending.add(socket)
+    socket.on('close', this.#forget)
+  }
+
+  /** As Node does with what is no upgrade, but that the answer is the last thing on the connection. */
+  #answer (request: IncomingMessage, socket: Duplex): void {
+    const response = new ServerResponse(request)
+    response.shouldKeepAlive = false
+    response.assignSocket(socket as Socket)
+    response.on('finish', () => { end(socket) })
+    socket.on('error', destroy)
+    this.#server.emit('request', request, response)
+  }
+}
+
+function destroy (this: Duplex): void {
+  this.destroy()
+}
+
+function end (socket: Duplex): void {
+  socket.end(() => { socket.destroy() })
+}
+
+function pathOf (url: string): string {
+  const query = url.indexOf('?')
+  return query === -1 ? url : url.slice(0, query)
+}
