@@ -1,14 +1,16 @@
-import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
-import { createSecureContext } from 'node:tls'
-import { parseEnv } from 'node:util'
-import env from '@fastify/env'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import Type, { type Static } from 'typebox'
 import { DEFAULT_LIMITS, type Limits } from '../src/core/limits.js'
+import { ConfigError } from './config-error.js'
+import { Choice, Flag, List, notEmpty } from './environment.js'
+import { parseOrigins } from './origins.js'
 import { parseRedisUrl, type RedisUrl } from './redis-url.js'
-import { addEnvironmentKeywords, Choice, Flag, flagOf, notEmpty } from './environment.js'
+import { isServerVariable, overlay, type VariableSchema } from './settings.js'
+import { readIdentity, type Identity } from './tls.js'
+import { parseTrustProxy, type TrustProxy } from './trust-proxy.js'
+import { checkVariables, readEnvironment, type Environment } from './variables.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -16,10 +18,7 @@ declare module 'fastify' {
   }
 }
 
-/** What can't be honoured in the environment; the message names the variable. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError'
-}
+export { ConfigError }
 
 /** As many seconds as Node's timers can wait for, and as much of anything as the WebSocket library can count. */
 const MAX_SECONDS = 2e6
@@ -31,11 +30,15 @@ const count = (value: number, description: string) =>
   Type.Integer({ default: value, minimum: 0, maximum: MAX_COUNT, description })
 const port = (description: string) => Type.Integer({ minimum: 0, maximum: 65535, description })
 const text = (description: string) => Type.Optional(Type.String({ description }))
+const secret = (description: string) => Type.Optional(Type.String({ secret: true, description }))
 
 /** A path without the signs of route patterns, and not one of the server's own. */
 const PATH_PATTERN = '^/(?!(healthz|readyz|metrics)/?$)[^\\s:*?#()%]*$'
 
-/** Every environment variable: its type, default, bounds and meaning. The one source of all four. */
+/**
+ * Every environment variable, and with it the option that stands for it: its type, default, bounds and meaning. The one
+ * source of all four.
+ */
 export const schema = Type.Object({
   PORT: Type.Optional(port('Port to listen on; wins over SYMPLE_PORT.')),
   SYMPLE_PORT: Type.Integer({ default: 4500, minimum: 0, maximum: 65535, description: 'Port to listen on; 0 takes a free one.' }),
@@ -43,6 +46,7 @@ export const schema = Type.Object({
   SYMPLE_PATH: Type.String({ default: '/', pattern: PATH_PATTERN, description: 'Path at which the WebSocket is served.' }),
   SYMPLE_TRUST_PROXY: Type.String({
     default: 'false',
+    accepts: ['boolean', 'array'],
     description: 'Whose X-Forwarded-For counts: a boolean, a number of hops, or a list of addresses.'
   }),
   LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
@@ -59,8 +63,8 @@ export const schema = Type.Object({
   SYMPLE_DYNAMIC_ROOMS: Flag(true, 'Clients may join and leave rooms.'),
 
   SYMPLE_SESSION_CHECK: seconds(30, 'Seconds after which a connection ends whose session has gone; 0: it stays.'),
-  SYMPLE_REDIS_URL: text('Redis to use; wins over REDIS_URL. Without any, the server stands alone.'),
-  REDIS_URL: text('As SYMPLE_REDIS_URL.'),
+  SYMPLE_REDIS_URL: secret('Redis to use; wins over REDIS_URL. Without any, the server stands alone.'),
+  REDIS_URL: secret('As SYMPLE_REDIS_URL.'),
   SYMPLE_REDIS_HOST: text('Host of the Redis to use, where no URL is given.'),
   SYMPLE_REDIS_PORT: Type.Integer({ default: 6379, minimum: 1, maximum: 65535, description: 'Port of that Redis.' }),
   SYMPLE_REDIS_PROTOCOL: Type.Enum(['redis', 'rediss'], { default: 'redis', description: 'rediss: over TLS.' }),
@@ -85,18 +89,19 @@ export const schema = Type.Object({
   SYMPLE_RATE_SECONDS: Type.Number({ default: DEFAULT_LIMITS.rateSeconds, exclusiveMinimum: 0, maximum: MAX_SECONDS, description: 'Seconds that SYMPLE_RATE_LIMIT is for.' }),
   SYMPLE_MAX_CONNECTIONS: count(DEFAULT_LIMITS.maxConnections, 'Connections at a time.'),
   SYMPLE_MAX_BUFFERED: count(DEFAULT_LIMITS.maxBuffered, 'Unsent bytes to one peer, past which it is cut.'),
-  SYMPLE_ALLOWED_ORIGINS: Type.String({ default: '', description: 'Origins whose pages may connect, comma-separated; empty: any.' }),
+  SYMPLE_ALLOWED_ORIGINS: List('Origins whose pages may connect, comma-separated; empty: any.'),
   SYMPLE_PING_INTERVAL: seconds(DEFAULT_LIMITS.pingInterval, 'Seconds between two pings to a peer.'),
   SYMPLE_PING_TIMEOUT: seconds(DEFAULT_LIMITS.pingTimeout, 'Seconds that a peer has to answer a ping.'),
   SYMPLE_DRAIN_SECONDS: seconds(10, 'Seconds over which peers are closed at shutdown.'),
   SYMPLE_COMPRESSION: Flag(false, 'Offer permessage-deflate: less traffic for much memory and processor time.')
 })
 
-type Variables = Static<typeof schema>
+export type Variables = Static<typeof schema>
 
 /** Times in seconds. */
 export interface RedisConfig {
-  readonly url: RedisUrl
+  /** Null: whoever mounts the server hands in a client. */
+  readonly url: RedisUrl | null
   readonly prefix: string
   readonly timeout: number
   readonly nodeTtl: number
@@ -110,11 +115,11 @@ export interface Config {
   readonly port: number
   /** Path of the WebSocket. */
   readonly path: string
-  readonly trustProxy: boolean | number | string[]
+  readonly trustProxy: TrustProxy
   readonly logLevel: Variables['LOG_LEVEL']
   /** Whether browsers get a page on which to try the server out. */
   readonly playground: boolean
-  readonly tls: { key: Buffer, cert: Buffer } | undefined
+  readonly tls: Identity | undefined
   readonly authentication: boolean
   /** Seconds; 0 or less: the session's own expiry rules. */
   readonly sessionTtl: number
@@ -129,8 +134,14 @@ export interface Config {
 }
 
 export interface ConfigOptions {
-  /** Variables that win over those of the process and of `.env`. */
-  env?: Record<string, string>
+  /** Options that stand for variables, and win over them, by name. */
+  settings?: Readonly<Record<string, unknown>>
+  /** Variables in place of those of the process and of `.env`; false: none. */
+  env?: Environment | false | undefined
+  /** Whether this is a gateway's: variables about a server on its own are not looked at. */
+  mounted?: boolean
+  /** Whether a client for Redis is handed in; false: no Redis, whatever else says. Default: what variables say. */
+  redis?: boolean | undefined
   /** A configuration that has been read already: nothing else is looked at. */
   config?: Config
 }
@@ -138,73 +149,32 @@ export interface ConfigOptions {
 /**
  * Decorates the instance with `config`, read from `.env`, the environment and options, the later ones winning.
  *
- * @throws ConfigError that names the variable that can't be honoured
+ * @throws ConfigError that names the option or variable that can't be honoured
  */
 export default fp<ConfigOptions>(async (fastify, options) => {
-  fastify.decorate('config', options.config ?? arrange(await readVariables(fastify, options)))
+  fastify.decorate('config', options.config ?? (await readConfig(fastify, options)).config)
 }, { name: 'symple-config', fastify: '5.x' })
 
-async function readVariables (fastify: FastifyInstance, options: ConfigOptions): Promise<Variables> {
-  let variables: Variables | undefined
-  // In a scope of its own: what @fastify/env decorates stays there.
-  await fastify.register(async scope => {
-    try {
-      await scope.register(env, {
-        schema,
-        confKey: 'variables',
-        env: false,
-        // Its own reading of `.env` would take what is set to nothing for a value.
-        dotenv: false,
-        data: { ...readDotenv(), ...notEmpty(process.env), ...notEmpty(options.env ?? {}) },
-        ajv: { customOptions: addEnvironmentKeywords }
-      })
-    } catch (error) {
-      throw explain(error)
-    }
-    variables = scope.getDecorator<Variables>('variables')
-  })
-  // Ajv takes "Infinity" and "1e999" for numbers, and holds no bound against them.
-  const infinite = Object.entries(variables!).find(([, value]) => typeof value === 'number' && !isFinite(value))
-  if (infinite !== undefined) throw new ConfigError(`${infinite[0]} must be a finite number`)
-  return variables!
-}
-
-function readDotenv (): Record<string, string> {
+/** The variables in force, and the configuration that they make. @throws ConfigError as above */
+export async function readConfig (
+  fastify: FastifyInstance, { settings = {}, env, mounted = false, redis }: ConfigOptions
+): Promise<{ variables: Variables, config: Config }> {
+  const schemas = schema.properties as unknown as Record<string, VariableSchema>
+  const environment = env === undefined ? readEnvironment() : notEmpty(env || {})
+  for (const name of Object.keys(environment)) if (mounted && isServerVariable(name)) delete environment[name]
+  const { data, given } = overlay(environment, settings, schemas)
   try {
-    return notEmpty(parseEnv(readFileSync('.env', 'utf8')))
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException
-    if (code === 'ENOENT') return {}
-    throw new ConfigError(`.env can't be read (${code})`, { cause })
+    const variables = await checkVariables(fastify, schema, data)
+    return { variables, config: arrange(variables, redis) }
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    // Who gave an option knows it by that name.
+    throw new ConfigError(error.message.replace(/\b[A-Z][A-Z_]+\b/g, name => given.get(name) ?? name), { cause: error.cause })
   }
 }
 
-/** What Ajv says in words that help nobody. */
-const PROBLEMS: Record<string, string> = {
-  pattern: 'must be a path like /realtime: without spaces and any of : * ? # ( ) %, and not one of the server\'s own'
-}
-
-interface SchemaError {
-  keyword?: string
-  instancePath: string
-  message?: string
-  params?: { allowedValues?: string[] }
-}
-
-/** What Ajv found, as one line about the first variable that is wrong. */
-function explain (error: unknown): unknown {
-  const { errors } = error as { errors?: SchemaError[] }
-  const first = errors?.[0]
-  if (first === undefined) return error
-  const allowed = first.params?.allowedValues
-  const problem = allowed === undefined
-    ? PROBLEMS[first.keyword ?? ''] ?? first.message
-    : `must be one of ${allowed.join(', ')}`
-  return new ConfigError(`${first.instancePath.slice(1)} ${problem}`)
-}
-
-function arrange (variables: Variables): Config {
-  const redis = redisOf(variables)
+function arrange (variables: Variables, supplied: boolean | undefined): Config {
+  const redis = redisOf(variables, supplied)
   if (variables.SYMPLE_AUTHENTICATION && redis === undefined) {
     throw new ConfigError('SYMPLE_AUTHENTICATION is on, but there is nothing to check tokens against: set SYMPLE_REDIS_URL')
   }
@@ -212,16 +182,16 @@ function arrange (variables: Variables): Config {
     host: variables.SYMPLE_HOST,
     port: variables.PORT ?? variables.SYMPLE_PORT,
     path: variables.SYMPLE_PATH,
-    trustProxy: trustProxyOf(variables.SYMPLE_TRUST_PROXY),
+    trustProxy: parseTrustProxy(variables.SYMPLE_TRUST_PROXY),
     logLevel: isDebug(variables.DEBUG) ? 'debug' : variables.LOG_LEVEL,
     playground: variables.SYMPLE_PLAYGROUND ?? variables.NODE_ENV !== 'production',
-    tls: variables.SYMPLE_SSL_ENABLED ? tlsOf(variables) : undefined,
+    tls: variables.SYMPLE_SSL_ENABLED ? readIdentity(variables.SYMPLE_SSL_KEY, variables.SYMPLE_SSL_CERT) : undefined,
     authentication: variables.SYMPLE_AUTHENTICATION,
     sessionTtl: variables.SYMPLE_SESSION_TTL * 60,
     sessionCheck: variables.SYMPLE_SESSION_CHECK,
     dynamicRooms: variables.SYMPLE_DYNAMIC_ROOMS,
     redis,
-    allowedOrigins: listOf(variables.SYMPLE_ALLOWED_ORIGINS).map(originOf),
+    allowedOrigins: parseOrigins(variables.SYMPLE_ALLOWED_ORIGINS),
     compression: variables.SYMPLE_COMPRESSION,
     drainSeconds: variables.SYMPLE_DRAIN_SECONDS,
     limits: {
@@ -242,7 +212,19 @@ function arrange (variables: Variables): Config {
   }
 }
 
-function redisOf (variables: Variables): Config['redis'] {
+function redisOf (variables: Variables, supplied: boolean | undefined): Config['redis'] {
+  const url = supplied === undefined ? redisUrlOf(variables) : supplied ? null : undefined
+  if (url === undefined) return undefined
+  return {
+    url,
+    prefix: variables.SYMPLE_REDIS_PREFIX,
+    timeout: variables.SYMPLE_REDIS_TIMEOUT,
+    nodeTtl: variables.SYMPLE_NODE_TTL,
+    required: variables.SYMPLE_REDIS_REQUIRED
+  }
+}
+
+function redisUrlOf (variables: Variables): RedisUrl | undefined {
   const { SYMPLE_REDIS_HOST: host, SYMPLE_REDIS_PORT: port, SYMPLE_REDIS_PROTOCOL: protocol } = variables
   const places: Record<string, string | undefined> = {
     SYMPLE_REDIS_URL: variables.SYMPLE_REDIS_URL,
@@ -254,63 +236,7 @@ function redisOf (variables: Variables): Config['redis'] {
   const parsed = parseRedisUrl(url)
   // The URL may hold a password: it is not repeated.
   if (parsed === undefined) throw new ConfigError(`${name} must be a URL like redis://host:port, rediss://host:port, redis-sentinel://host:port,…/name or redis-cluster://host:port,…`)
-  return {
-    url: parsed,
-    prefix: variables.SYMPLE_REDIS_PREFIX,
-    timeout: variables.SYMPLE_REDIS_TIMEOUT,
-    nodeTtl: variables.SYMPLE_NODE_TTL,
-    required: variables.SYMPLE_REDIS_REQUIRED
-  }
-}
-
-function trustProxyOf (value: string): Config['trustProxy'] {
-  const flag = flagOf(value)
-  if (flag !== undefined) return flag
-  if (/^\d+$/.test(value.trim())) return Number(value)
-  const addresses = listOf(value)
-  const wrong = addresses.find(address => !isProxyAddress(address))
-  if (wrong === undefined && addresses.length > 0) return addresses
-  throw new ConfigError('SYMPLE_TRUST_PROXY must be a boolean, a number of hops, or a list of addresses')
-}
-
-/** As proxy-addr, which Fastify asks, takes it: an address, a subnet, or a name for some. */
-function isProxyAddress (value: string): boolean {
-  const [address = '', prefix, ...rest] = value.split('/')
-  if (['loopback', 'linklocal', 'uniquelocal'].includes(value)) return true
-  const family = isIP(address)
-  if (family === 0 || rest.length > 0) return false
-  return prefix === undefined || (/^\d+$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128)) || isIP(prefix) === family
-}
-
-function tlsOf (variables: Variables): { key: Buffer, cert: Buffer } {
-  const key = readPem('SYMPLE_SSL_KEY', variables.SYMPLE_SSL_KEY)
-  const cert = readPem('SYMPLE_SSL_CERT', variables.SYMPLE_SSL_CERT)
-  check('SYMPLE_SSL_CERT', 'is no certificate in PEM', () => createSecureContext({ cert }))
-  check('SYMPLE_SSL_KEY', 'is no private key in PEM that fits SYMPLE_SSL_CERT', () => createSecureContext({ key, cert }))
-  return { key, cert }
-}
-
-function readPem (name: string, path: string | undefined): Buffer {
-  if (!path) throw new ConfigError(`${name} is missing, and SYMPLE_SSL_ENABLED is on`)
-  return check(name, 'names a file that can\'t be read', () => readFileSync(path))
-}
-
-function check<T> (name: string, problem: string, attempt: () => T): T {
-  try {
-    return attempt()
-  } catch (cause) {
-    throw new ConfigError(`${name} ${problem} (${(cause as { code?: string }).code ?? 'invalid'})`, { cause })
-  }
-}
-
-function originOf (value: string): string {
-  const origin = URL.canParse(value) ? new URL(value).origin : 'null'
-  if (origin === 'null') throw new ConfigError('SYMPLE_ALLOWED_ORIGINS must be a list of origins like https://example.com')
-  return origin
-}
-
-function listOf (value: string): string[] {
-  return value.split(',').map(item => item.trim()).filter(item => item !== '')
+  return parsed
 }
 
 /** The original takes `DEBUG` as the debug package does: a list of names with wildcards. */

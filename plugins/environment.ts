@@ -22,9 +22,17 @@ export function Choice (description: string) {
   return Type.Unsafe<boolean>({ type: 'string', flag: true, description })
 }
 
-/** Teaches Ajv the keyword `flag`: it turns the spelling into the boolean. */
+/** The schema of a variable that is a comma-separated list; as an option it may be an array. */
+export function List (description: string) {
+  return Type.String({ default: '', accepts: ['array'], description })
+}
+
+/**
+ * Teaches Ajv our keywords: `flag` turns the spelling into the boolean; `accepts` and `secret` are for those who read
+ * the schema.
+ */
 export function addEnvironmentKeywords (ajv: Ajv): Ajv {
-  return ajv.addKeyword({
+  return ajv.addVocabulary(['accepts', 'secret']).addKeyword({
     keyword: 'flag',
     type: 'string',
     modifying: true,
@@ -39,6 +47,11 @@ export function addEnvironmentKeywords (ajv: Ajv): Ajv {
       return true
     }
   })
+}
+
+/** The items of a comma-separated list. */
+export function listOf (value: string): string[] {
+  return value.split(',').map(item => item.trim()).filter(item => item !== '')
 }
 
 /** An environment without the variables that are set to nothing: those count as not set. */

@@ -1,6 +1,7 @@
 import fp from 'fastify-plugin'
 import { collectDefaultMetrics, Counter, Gauge, Registry, type Metric } from 'prom-client'
 import type { Histogram } from '../src/core/stats.js'
+import { share } from './shared-registry.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -8,12 +9,19 @@ declare module 'fastify' {
   }
 }
 
+export interface MetricsOptions {
+  /** A registry of the gateway: it gets all metrics too, with the prefix as the label `mount`. */
+  registry?: Registry | undefined
+  /** Whether metrics of the process are among them. */
+  process?: boolean
+}
+
 /** Decorates the instance with a registry of what the service counts; it is read when somebody asks. */
-export default fp(async (fastify) => {
+export default fp<MetricsOptions>(async (fastify, { registry: shared, process = false }) => {
   const { symple } = fastify
   const { stats } = symple
   const registry = new Registry()
-  collectDefaultMetrics({ register: registry })
+  if (process) collectDefaultMetrics({ register: registry })
   const registers = [registry]
 
   const gauge = (name: string, help: string, value: () => number) => new Gauge({
@@ -73,8 +81,11 @@ export default fp(async (fastify) => {
   registry.registerMetric(exported('symple_message_recipients', 'Recipients of a routed message on this node.', stats.fanout))
   registry.registerMetric(exported('symple_message_handling_seconds', 'Time from reading a message to having queued it for all recipients.', stats.routing))
 
-  fastify.decorate('metrics', registry)
-}, { name: 'symple-metrics', fastify: '5.x', dependencies: ['symple-redis', 'symple-service'] })
+  fastify.decorate('metrics', shared ?? registry)
+  if (shared === undefined) return
+  const withdraw = share(registry, shared, fastify.prefix || '/')
+  fastify.addHook('onClose', async () => { withdraw() })
+}, { name: 'symple-metrics', fastify: '5.x', dependencies: ['symple-redis', 'symple-readiness'] })
 
 /** prom-client's own histogram costs a look-up by label for each message: ours has counted already. */
 function exported (name: string, help: string, histogram: Histogram): Metric {

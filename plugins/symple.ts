@@ -1,7 +1,8 @@
 import fp from 'fastify-plugin'
 import type { FastifyRequest } from 'fastify'
 import { anonymous, sessionAuthenticator } from '../src/core/auth.js'
-import type { Hooks } from '../src/core/hooks.js'
+import { HOOKS, type Hooks } from '../src/core/hooks.js'
+import type { Logger } from '../src/core/logger.js'
 import { resolveLimits } from '../src/core/limits.js'
 import { SessionKeeper } from '../src/core/session-keeper.js'
 import { Symple } from '../src/core/symple.js'
@@ -9,17 +10,17 @@ import { Symple } from '../src/core/symple.js'
 declare module 'fastify' {
   interface FastifyInstance {
     symple: Symple<FastifyRequest>
-    /** What stands in the way of new connections, each in a few words; empty: nothing. */
-    impediments (): string[]
   }
 }
 
 /** What the application decides. Hooks get the request of the upgrade, without its socket's further life. */
 export type ServiceOptions = Partial<Hooks<FastifyRequest>>
+/** The names of these options. */
+export const SERVICE_OPTIONS: readonly string[] = HOOKS
 
 /** Decorates the instance with the service, made from `config` and hooks; it is drained when the instance closes. */
-export default fp<ServiceOptions>(async (fastify, hooks) => {
-  const { config, backplane, sessionStore, log } = fastify
+export default fp<ServiceOptions & { log: Logger }>(async (fastify, { log, ...hooks }) => {
+  const { config, backplane, sessionStore } = fastify
   const { limits, dynamicRooms, drainSeconds, sessionTtl: ttl } = config
   const authenticator = config.authentication
     ? sessionAuthenticator(sessionStore!, resolveLimits(limits), ttl)
@@ -31,10 +32,6 @@ export default fp<ServiceOptions>(async (fastify, hooks) => {
   await symple.start()
 
   fastify.decorate('symple', symple)
-  fastify.decorate('impediments', () => [
-    ...symple.accepting ? [] : ['draining'],
-    ...config.redis?.required === true && !backplane.connected ? ['Redis can not be reached'] : []
-  ])
   fastify.addHook('preClose', async () => { await symple.drain(drainSeconds) })
   fastify.addHook('onClose', async () => { await symple.close() })
 

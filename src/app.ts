@@ -1,28 +1,51 @@
-import type { FastifyPluginAsync } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync, RegisterOptions } from 'fastify'
 import fp from 'fastify-plugin'
-import config, { type ConfigOptions } from '../plugins/config.js'
-import metrics from '../plugins/metrics.js'
-import playground from '../plugins/playground.js'
-import redis from '../plugins/redis.js'
-import symple, { type ServiceOptions } from '../plugins/symple.js'
-import websocket from '../plugins/websocket.js'
-import healthRoutes from '../routes/health.js'
-import metricsRoute from '../routes/metrics.js'
-import sympleRoute from '../routes/symple.js'
+import { ConfigError } from '../plugins/config.js'
+import { redisTemplate, SCOPE_OPTIONS, sortOptions, type SymplePluginOptions } from './options.js'
+import { registerParts } from './parts.js'
 
 export * from './core/public.js'
+export type { ServiceOptions } from '../plugins/symple.js'
+export type { Environment } from '../plugins/variables.js'
+export type { CommonOptions, ServerOptions, SymplePluginOptions } from './options.js'
+export { ConfigError }
+export { createServer, type Server } from './create-server.js'
 
-/** The server as one Fastify plugin. */
-const app: FastifyPluginAsync<ConfigOptions & ServiceOptions> = async (fastify, options) => {
-  await fastify.register(config, options)
-  await fastify.register(redis)
-  await fastify.register(symple, options)
-  await fastify.register(websocket)
-  await fastify.register(metrics)
-  await fastify.register(playground)
-  await fastify.register(healthRoutes)
-  await fastify.register(metricsRoute)
-  await fastify.register(sympleRoute)
+/**
+ * The server as a plugin of a gateway:
+ *
+ *     await gateway.register(symple, { prefix: '/realtime' })
+ *
+ * Of the gateway itself it changes nothing, but that it decorates it with `symple`.
+ *
+ * @throws ConfigError that names the option or variable that can't be honoured
+ */
+const symple: FastifyPluginAsync<SymplePluginOptions> = async (fastify, options) => {
+  const { decorator = 'symple', env, registry, probes = true, metrics = registry === undefined } = options
+  const { settings, service } = sortOptions(options, true)
+  if (fastify.hasDecorator(decorator)) throw new ConfigError(`decorator: the gateway has a "${decorator}" already`)
+  const registered = fastify.hasDecorator('redis') ? fastify.getDecorator<unknown>('redis') : undefined
+  const template = redisTemplate(options.redis, registered)
+  let instance: FastifyInstance['symple']
+  await fastify.register(async scope => {
+    await registerParts(scope, {
+      config: { settings, env, mounted: true, redis: template === undefined ? undefined : template !== false },
+      service,
+      log: options.logLevel === undefined ? fastify.log : fastify.log.child({}, { level: options.logLevel }),
+      template: template || undefined,
+      registry,
+      processMetrics: false,
+      probes,
+      metrics
+    })
+    instance = scope.symple
+  }, scopeOptions(options))
+  fastify.decorate(decorator, instance!)
 }
 
-export default fp(app, { name: 'symple-server', fastify: '5.x' })
+/** What Fastify itself knows of, for any plugin; fastify-plugin keeps it from it. */
+function scopeOptions (options: SymplePluginOptions): RegisterOptions {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => SCOPE_OPTIONS.includes(name)))
+}
+
+export default fp(symple, { name: 'symple-server', fastify: '5.x' })

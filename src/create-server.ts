@@ -1,31 +1,72 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import Fastify, { LogController, type FastifyInstance, type FastifyServerOptions } from 'fastify'
-import config, { type Config, type ConfigOptions } from '../plugins/config.js'
-import type { ServiceOptions } from '../plugins/symple.js'
-import app from './app.js'
+import fp from 'fastify-plugin'
+import { readConfig, type Config, type Variables } from '../plugins/config.js'
 import { loggerOptions } from './logging.js'
+import { redisTemplate, sortOptions, type ServerOptions } from './options.js'
+import { registerParts } from './parts.js'
 
-/**
- * Reads the configuration.
- *
- * Fastify wants to know about TLS, logs and proxies before any plugin can tell it; so it is read on an instance of
- * its own.
- */
-async function readConfig (options: ConfigOptions): Promise<Config> {
-  const instance = Fastify()
-  await instance.register(config, options)
-  return instance.config
+/** A server on its own. */
+export interface Server {
+  /** The Fastify instance, for routes and hooks of your own; `app.symple` is the service. */
+  readonly app: FastifyInstance
+  /** Listens where options and variables say. @returns the address, such as `http://0.0.0.0:4500` */
+  listen (): Promise<string>
+  /** Tells and closes all peers, then everything else. */
+  close (): Promise<void>
 }
+
+/** Milliseconds that closing may take when all peers are gone: a client may stop in the middle of its TLS handshake. */
+const CLOSE_TIMEOUT = 1500
 
 /**
  * A server on its own, ready to listen.
  *
- * @throws ConfigError that names the variable that can't be honoured
+ * @throws ConfigError that names the option or variable that can't be honoured
  */
-export async function createServer (overrides: ConfigOptions & ServiceOptions = {}): Promise<FastifyInstance> {
-  const config = await readConfig(overrides)
+export async function createServer (options: ServerOptions = {}): Promise<Server> {
+  const { registry, probes = true, metrics = true } = options
+  const { service } = sortOptions(options, false)
+  const { config } = await readOptions(options)
+  const app = createInstance(config)
+  // Fastify's own answer repeats the address, in which a token may stand.
+  app.setNotFoundHandler(async (_request, reply) => await reply.code(404).send({ status: 404, message: 'Not found' }))
+  await app.register(fp(async instance => {
+    await registerParts(instance, {
+      config: { config },
+      service,
+      log: app.log,
+      template: redisTemplate(options.redis, undefined) || undefined,
+      registry,
+      processMetrics: registry === undefined,
+      probes,
+      metrics
+    })
+  }, { name: 'symple-server' }))
+  return {
+    app,
+    listen: async () => await app.listen({ host: config.host, port: config.port, backlog: 4096 }),
+    close: async () => { await closeInTime(app) }
+  }
+}
+
+/**
+ * The variables in force, and the configuration that they make with the options.
+ *
+ * Fastify wants to know about TLS, logs and proxies before any plugin can tell it; so it is read on an instance of
+ * its own.
+ */
+export async function readOptions (options: ServerOptions): Promise<{ variables: Variables, config: Config }> {
+  const { settings } = sortOptions(options, false)
+  const redis = redisTemplate(options.redis, undefined)
+  const supplied = redis === undefined ? undefined : redis !== false
+  return await readConfig(Fastify(), { settings, env: options.env, redis: supplied })
+}
+
+function createInstance ({ logLevel, trustProxy, tls }: Config): FastifyInstance {
   const options: FastifyServerOptions = {
-    logger: loggerOptions(config.logLevel),
-    trustProxy: trustProxyOption(config.trustProxy),
+    logger: loggerOptions(logLevel),
+    trustProxy: trustProxyOption(trustProxy),
     // Connections are logged, requests are not: most are probes.
     logController: new LogController({ disableRequestLogging: true }),
     // Probes are answered to the end.
@@ -33,14 +74,16 @@ export async function createServer (overrides: ConfigOptions & ServiceOptions = 
     // Who is still in the middle of a request when all peers are gone is not waited for.
     forceCloseConnections: true
   }
-  const server = Fastify(config.tls === undefined ? options : { ...options, https: config.tls } as FastifyServerOptions)
-  // Fastify's own answer repeats the address, in which a token may stand.
-  server.setNotFoundHandler(async (_request, reply) => await reply.code(404).send({ status: 404, message: 'Not found' }))
-  await server.register(app, { ...overrides, config })
-  return server
+  return Fastify(tls === undefined ? options : { ...options, https: tls } as FastifyServerOptions)
 }
 
 /** Fastify trusts nobody on a mere number of hops; who sets one here says that clients can't come in otherwise. */
 function trustProxyOption (trustProxy: Config['trustProxy']): NonNullable<FastifyServerOptions['trustProxy']> {
   return typeof trustProxy === 'number' ? (_address, hop) => hop < trustProxy : trustProxy
+}
+
+async function closeInTime (app: FastifyInstance): Promise<void> {
+  // Before `close`, which ends plain HTTP: probes are answered while peers are drained.
+  await app.symple.drain(app.config.drainSeconds)
+  await Promise.race([app.close(), delay(CLOSE_TIMEOUT, undefined, { ref: false })])
 }

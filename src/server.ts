@@ -1,40 +1,41 @@
 #!/usr/bin/env node
 import type { AddressInfo } from 'node:net'
-import { setTimeout as delay } from 'node:timers/promises'
 import closeWithGrace from 'close-with-grace'
 import type { FastifyInstance } from 'fastify'
 import { ConfigError } from '../plugins/config.js'
-import { createServer } from './create-server.js'
+import { readCommandLine, UsageError } from './command-line.js'
+import { createServer, type Server } from './create-server.js'
 
 /** Seconds that a shutdown may take beside the drain. */
 const GRACE = 5
 
-/** Milliseconds that closing may take when all peers are gone: a client may stop in the middle of its TLS handshake. */
-const CLOSE_TIMEOUT = 1500
-
-let server: FastifyInstance | null = null
+let server: Server | null = null
 
 // Before anything else: as PID 1 a process gets no signal for which it has no listener.
 const signals = closeWithGrace({ delay: false, logger: false }, async ({ err, signal }) => {
   if (server === null) return
-  const { log, symple, config } = server
+  const { log, config } = server.app
   if (err !== undefined) log.fatal({ err }, 'unexpected error')
   else log.info({ signal }, 'shutting down')
   setTimeout(() => { process.exit(1) }, (config.drainSeconds + GRACE) * 1000).unref()
-  // Before `close`, which ends plain HTTP: probes are answered while peers are drained.
-  await symple.drain(config.drainSeconds)
-  await Promise.race([server.close(), delay(CLOSE_TIMEOUT)])
+  await server.close()
 })
 
 try {
-  server = await createServer()
-  const { host, port } = server.config
-  await server.listen({ host, port, backlog: 4096 })
-  if (server.playground !== null) server.log.info(`Playground: open ${addressOf(server)} in two tabs`)
+  const order = await readCommandLine(process.argv.slice(2))
+  if ('print' in order) {
+    process.stdout.write(order.print)
+    signals.uninstall()
+  } else {
+    server = await createServer(order.options)
+    await server.listen()
+    const { app } = server
+    if (app.playground !== null) app.log.info(`Playground: open ${addressOf(app)} in two tabs`)
+  }
 } catch (error) {
   signals.uninstall()
   process.stderr.write(`symple-server: ${explain(error)}\n`)
-  process.exit(1)
+  process.exit(error instanceof UsageError ? 2 : 1)
 }
 
 /** Where a browser on this machine finds the server. */
@@ -46,7 +47,7 @@ function addressOf ({ config, server }: FastifyInstance): string {
 }
 
 function explain (error: unknown): string {
-  if (error instanceof ConfigError) return error.message
+  if (error instanceof ConfigError || error instanceof UsageError) return error.message
   const { syscall, message, stack } = error as NodeJS.ErrnoException
   if (syscall === 'listen' || syscall === 'getaddrinfo') return `${message} (see SYMPLE_HOST, PORT and SYMPLE_PORT)`
   return stack ?? message

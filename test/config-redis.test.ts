@@ -10,8 +10,8 @@ const redisOf = async (env: Record<string, string>): Promise<RedisConfig | undef
 
 /** The one host of a configuration, with its port. */
 async function hostOf (env: Record<string, string>): Promise<string | undefined> {
-  const url = (await redisOf(env))?.url
-  return url && `${url.tls ? 'tls ' : ''}${url.nodes.map(({ host, port }) => `${host}:${port}`).join()}`
+  const { url } = await redisOf(env) ?? {}
+  return url ? `${url.tls ? 'tls ' : ''}${url.nodes.map(({ host, port }) => `${host}:${port}`).join()}` : undefined
 }
 
 t.test('SYMPLE_AUTHENTICATION', async t => {
@@ -66,8 +66,8 @@ t.test('the other variables of Redis', async t => {
   type Read = (redis: RedisConfig) => unknown
   type Case = [name: string, read: Read, value: unknown, good: [string, unknown], bad: string[]]
   const cases: Case[] = [
-    ['SYMPLE_REDIS_PORT', c => c.url.nodes[0]!.port, 6379, ['1', 1], ['x', '0', '65536', '1.5']],
-    ['SYMPLE_REDIS_PROTOCOL', c => c.url.tls, false, ['rediss', true], ['http', 'REDIS']],
+    ['SYMPLE_REDIS_PORT', c => c.url!.nodes[0]!.port, 6379, ['1', 1], ['x', '0', '65536', '1.5']],
+    ['SYMPLE_REDIS_PROTOCOL', c => c.url!.tls, false, ['rediss', true], ['http', 'REDIS']],
     ['SYMPLE_REDIS_TIMEOUT', c => c.timeout, 3, ['0.5', 0.5], ['x', '0', '-1', '1e999']],
     ['SYMPLE_REDIS_PREFIX', c => c.prefix, 'symple', ['other', 'other'], []],
     ['SYMPLE_REDIS_REQUIRED', c => c.required, true, ['no', false], ['maybe']],

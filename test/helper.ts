@@ -50,7 +50,7 @@ export interface TestServer {
 export async function startServer (
   t: Test, env: Record<string, string> = {}, hooks: ServiceOptions = {}
 ): Promise<TestServer> {
-  const server = await createServer({
+  const { app: server } = await createServer({
     ...hooks,
     env: { SYMPLE_HOST: '127.0.0.1', SYMPLE_PORT: '0', SYMPLE_DRAIN_SECONDS: '0', LOG_LEVEL: 'silent', ...env }
   })

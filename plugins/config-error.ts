@@ -1,0 +1,4 @@
+/** What can't be honoured in the environment or in options; the message begins with the name of what is wrong. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}

@@ -1,0 +1,162 @@
+import { ConfigError } from './config-error.js'
+
+/** Options that stand for variables: `maxMessageSize` for `SYMPLE_MAX_MESSAGE_SIZE`. */
+export interface Settings {
+  /** Path at which the WebSocket is served, within the prefix. Default: `/`. */
+  path: string
+  /** Whether clients need the token of a session. Default: false. */
+  authentication: boolean
+  /** Minutes that a session lives on after authentication; 0 or less leaves its expiry alone. Default: -1. */
+  sessionTtl: number
+  /** Seconds after which a connection ends whose session has gone; 0: it stays. Default: 30. */
+  sessionCheck: number
+  /** Whether clients may join and leave rooms. Default: true. */
+  dynamicRooms: boolean
+  /** Redis to use: a URL that begins with `redis:`, `rediss:`, `redis-sentinel:` or `redis-cluster:`. */
+  redisUrl: string
+  /** Host of the Redis to use, where no URL is given. */
+  redisHost: string
+  /** Port of that Redis. Default: 6379. */
+  redisPort: number
+  /** `rediss`: over TLS. Default: `redis`. */
+  redisProtocol: 'redis' | 'rediss'
+  /** Seconds to wait for Redis at authentication. Default: 3. */
+  redisTimeout: number
+  /** First part of all keys and channels in Redis. Default: `symple`. */
+  redisPrefix: string
+  /** Whether the server is not ready while Redis can't be reached. Default: true. */
+  redisRequired: boolean
+  /** Seconds without a sign of life after which other nodes count a node as gone. Default: 10. */
+  nodeTtl: number
+  /** Seconds that a client has to authenticate. Default: 10. For this and all limits below, 0 means none. */
+  authTimeout: number
+  /** Seconds that a hook of the application has to answer. Default: 5. */
+  hookTimeout: number
+  /** Bytes in a user, a name, the name of a room. Default: 256. */
+  maxNameLength: number
+  /** Bytes of auth data and of presence data. Default: 8192. */
+  maxDataSize: number
+  /** Rooms that one peer is in at a time. Default: 256. */
+  maxRoomsPerPeer: number
+  /** Recipients up to which a presence keeps its probe. Default: 100. */
+  probeLimit: number
+  /** Bytes of one message from a client. Default: 65536. */
+  maxMessageSize: number
+  /** Messages that a peer may send in `rateSeconds`. Default: 1000. */
+  rateLimit: number
+  /** Seconds that `rateLimit` is for; not 0. Default: 10. */
+  rateSeconds: number
+  /** Connections at a time. Default: 0, no limit. */
+  maxConnections: number
+  /** Unsent bytes to one peer, past which it is cut. Default: 4194304. */
+  maxBuffered: number
+  /** Origins whose pages may connect, such as `https://example.com`. Default: any. */
+  allowedOrigins: string | readonly string[]
+  /** Seconds between two pings to a peer. Default: 25. */
+  pingInterval: number
+  /** Seconds that a peer has to answer a ping. Default: 8. */
+  pingTimeout: number
+  /** Seconds over which peers are closed at shutdown. Default: 10. */
+  drainSeconds: number
+  /** Whether to offer permessage-deflate. Default: false. */
+  compression: boolean
+}
+
+/** Options that stand for variables, of a server on its own: in a gateway, these things are the gateway's. */
+export interface ServerSettings {
+  /** Port to listen on; 0 takes a free one. Default: 4500. */
+  port: number
+  /** Address to listen on. Default: `0.0.0.0`. */
+  host: string
+  /** Whose X-Forwarded-For counts: everybody's, a number of hops (as text), or some addresses. Default: false. */
+  trustProxy: boolean | string | readonly string[]
+  /** Least level that is logged. Default: `info`. */
+  logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'
+  /** Whether to serve over TLS; needs the two files below. Default: false. */
+  sslEnabled: boolean
+  /** File with the private key, PEM. */
+  sslKey: string
+  /** File with the certificate chain, PEM. */
+  sslCert: string
+}
+
+/** The variables of a server on its own. */
+const SERVER_VARIABLES = new Set([
+  'PORT', 'SYMPLE_PORT', 'SYMPLE_HOST', 'SYMPLE_TRUST_PROXY', 'LOG_LEVEL', 'DEBUG',
+  'SYMPLE_SSL_ENABLED', 'SYMPLE_SSL_KEY', 'SYMPLE_SSL_CERT'
+])
+
+/** Variables that would win over the one beside which they stand; not where that one is given as an option. */
+const RIVALS: Record<string, readonly string[]> = {
+  SYMPLE_PORT: ['PORT'],
+  LOG_LEVEL: ['DEBUG'],
+  SYMPLE_REDIS_HOST: ['SYMPLE_REDIS_URL', 'REDIS_URL']
+}
+
+/** What we read of the schema of a variable. */
+export interface VariableSchema {
+  readonly type?: string
+  readonly flag?: boolean
+  /** Types that the option may have beside a string. */
+  readonly accepts?: readonly string[]
+  readonly default?: unknown
+  readonly description: string
+  /** Its value is not shown. */
+  readonly secret?: boolean
+}
+
+/** Whether a variable is for a server on its own alone. */
+export function isServerVariable (name: string): boolean {
+  return SERVER_VARIABLES.has(name)
+}
+
+/** The name of the option that stands for a variable; undefined: none does, since it is another's second name. */
+export function optionOf (variable: string): string | undefined {
+  const name = variable === 'LOG_LEVEL' ? variable : /^SYMPLE_(.+)$/.exec(variable)?.[1]
+  return name?.toLowerCase().replace(/_(.)/g, (_, letter: string) => letter.toUpperCase())
+}
+
+/**
+ * Lays options over an environment.
+ *
+ * @param settings by the names of options; undefined: not given
+ * @returns data for the schema, and the names of the options by the variables for which they stand
+ * @throws ConfigError for an option of the wrong type
+ */
+export function overlay (
+  environment: Record<string, string>,
+  settings: Readonly<Record<string, unknown>>,
+  schemas: Record<string, VariableSchema>
+): { data: Record<string, unknown>, given: Map<string, string> } {
+  const data: Record<string, unknown> = { ...environment }
+  const given = new Map<string, string>()
+  for (const [variable, schema] of Object.entries(schemas)) {
+    const option = optionOf(variable)
+    if (option === undefined || settings[option] === undefined) continue
+    data[variable] = valueOf(option, settings[option], schema)
+    given.set(variable, option)
+  }
+  for (const variable of given.keys()) {
+    for (const rival of RIVALS[variable] ?? []) if (!given.has(rival)) delete data[rival]
+  }
+  return { data, given }
+}
+
+/** The checks of the schema convert text into anything; an option has its type already. */
+function valueOf (option: string, value: unknown, schema: VariableSchema): unknown {
+  const types = typesOf(schema)
+  const type = Array.isArray(value) ? 'array' : typeof value
+  if (!types.includes(type)) throw new ConfigError(`${option} must be ${types.map(article).join(' or ')}`)
+  if (!Array.isArray(value)) return type === 'boolean' && schema.flag === undefined ? String(value) : value
+  if (value.every(item => typeof item === 'string')) return value.join(',')
+  throw new ConfigError(`${option} must hold nothing but strings`)
+}
+
+function typesOf ({ type, flag, accepts = [] }: VariableSchema): string[] {
+  if (flag === true) return ['boolean']
+  return type === 'number' || type === 'integer' ? ['number'] : ['string', ...accepts]
+}
+
+function article (type: string): string {
+  return type === 'array' ? 'an array' : `a ${type}`
+}

@@ -1,0 +1,77 @@
+import { readFileSync } from 'node:fs'
+import { parseEnv } from 'node:util'
+import env from '@fastify/env'
+import type { FastifyInstance } from 'fastify'
+import type { Static, TObject } from 'typebox'
+import { ConfigError } from './config-error.js'
+import { addEnvironmentKeywords, notEmpty } from './environment.js'
+
+/** Variables as they are in an environment. */
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** What Ajv says in words that help nobody. */
+const PROBLEMS: Record<string, string> = {
+  pattern: 'must be a path like /realtime: without spaces and any of : * ? # ( ) %, and not one of the server\'s own'
+}
+
+interface SchemaError {
+  keyword?: string
+  instancePath: string
+  message?: string
+  params?: { allowedValues?: string[] }
+}
+
+/** The environment of this process, before it that of `.env`, where there is one; what is set to nothing is not set. */
+export function readEnvironment (): Record<string, string> {
+  return { ...readDotenv(), ...notEmpty(process.env) }
+}
+
+function readDotenv (): Record<string, string> {
+  try {
+    return notEmpty(parseEnv(readFileSync('.env', 'utf8')))
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    if (code === 'ENOENT') return {}
+    throw new ConfigError(`.env can't be read (${code})`, { cause })
+  }
+}
+
+/** Checks data against a schema and fills in its defaults. @throws ConfigError about the first that is wrong */
+export async function checkVariables<S extends TObject> (
+  fastify: FastifyInstance, schema: S, data: Record<string, unknown>
+): Promise<Static<S>> {
+  let variables: Static<S> | undefined
+  // In a scope of its own: what @fastify/env decorates stays there.
+  await fastify.register(async scope => {
+    try {
+      await scope.register(env, {
+        schema,
+        confKey: 'variables',
+        env: false,
+        // Its own reading of `.env` would take what is set to nothing for a value.
+        dotenv: false,
+        data,
+        ajv: { customOptions: addEnvironmentKeywords }
+      })
+    } catch (error) {
+      throw explain(error)
+    }
+    variables = scope.getDecorator<Static<S>>('variables')
+  })
+  // Ajv takes "Infinity" and "1e999" for numbers, and holds no bound against them.
+  const infinite = Object.entries(variables!).find(([, value]) => typeof value === 'number' && !isFinite(value))
+  if (infinite !== undefined) throw new ConfigError(`${infinite[0]} must be a finite number`)
+  return variables!
+}
+
+/** What Ajv found, as one line about the first variable that is wrong. */
+function explain (error: unknown): unknown {
+  const { errors } = error as { errors?: SchemaError[] }
+  const first = errors?.[0]
+  if (first === undefined) return error
+  const allowed = first.params?.allowedValues
+  const problem = allowed === undefined
+    ? PROBLEMS[first.keyword ?? ''] ?? first.message
+    : `must be one of ${allowed.join(', ')}`
+  return new ConfigError(`${first.instancePath.slice(1)} ${problem}`)
+}

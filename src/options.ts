@@ -1,0 +1,97 @@
+import type { Registry } from 'prom-client'
+import { ConfigError, schema } from '../plugins/config.js'
+import type { RedisTemplate } from '../plugins/redis-clients.js'
+import { isServerVariable, optionOf, type ServerSettings, type Settings } from '../plugins/settings.js'
+import { SERVICE_OPTIONS, type ServiceOptions } from '../plugins/symple.js'
+import type { Environment } from '../plugins/variables.js'
+
+/** Each may be left out, or undefined. */
+type Optional<T> = { [K in keyof T]?: T[K] | undefined }
+
+/** What a server has wherever it stands. Options win over variables: of the process, and then of `.env`. */
+export interface CommonOptions extends Optional<Settings>, Optional<ServiceOptions> {
+  /** Variables in place of those of the process and of `.env`; false: none. */
+  env?: Environment | false | undefined
+  /** A registry that gets the server's metrics as well, labelled `mount` with the prefix. */
+  registry?: Registry | undefined
+  /** Whether there are `/healthz` and `/readyz`. Default: true. */
+  probes?: boolean | undefined
+  /** Whether there is `/metrics`. Default: true, unless there is a `registry`. */
+  metrics?: boolean | undefined
+}
+
+/** Options of the plugin. Where it listens, TLS and whom it trusts as a proxy are the gateway's. */
+export interface SymplePluginOptions extends CommonOptions {
+  /** What the paths of all routes begin with, such as `/realtime`. */
+  prefix?: string
+  /** What the gateway is decorated with. Default: `symple`. */
+  decorator?: string | undefined
+  /** Least level that is logged here. Default: that of the gateway. */
+  logLevel?: ServerSettings['logLevel']
+  /**
+   * A client of ioredis, to whose Redis two connections of our own are opened: the client itself is left alone. True:
+   * the one that the gateway has registered with @fastify/redis; a string: its namespace there. False: no Redis,
+   * whatever variables say. Default: what `redisUrl` and variables say.
+   */
+  redis?: RedisTemplate | boolean | string | undefined
+}
+
+/** Options of a server on its own. */
+export interface ServerOptions extends CommonOptions, Optional<ServerSettings> {
+  /**
+   * A client of ioredis, to whose Redis two connections of our own are opened: the client itself is left alone. False:
+   * no Redis, whatever variables say. Default: what `redisUrl` and variables say.
+   */
+  redis?: RedisTemplate | false | undefined
+}
+
+const COMMON = ['env', 'redis', 'registry', 'probes', 'metrics', ...SERVICE_OPTIONS]
+/** Those that Fastify has for any plugin. */
+export const SCOPE_OPTIONS = ['prefix', 'logLevel', 'logSerializers']
+const MOUNTED = ['decorator', ...SCOPE_OPTIONS]
+
+const SETTINGS = new Map(Object.keys(schema.properties).flatMap(variable => {
+  const option = optionOf(variable)
+  return option === undefined ? [] : [[option, variable] as const]
+}))
+
+/** Options, taken apart by whom they are for. */
+export interface SortedOptions {
+  settings: Readonly<Record<string, unknown>>
+  service: ServiceOptions
+}
+
+/** @throws ConfigError for an option that does not exist, not here, or not beside another */
+export function sortOptions (options: SymplePluginOptions | ServerOptions, mounted: boolean): SortedOptions {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined)
+  for (const [name, value] of given) checkOption(name, value, mounted)
+  const pick = (matches: (name: string) => boolean) => Object.fromEntries(given.filter(([name]) => matches(name)))
+  const settings: SortedOptions['settings'] = pick(name => SETTINGS.has(name) && !(mounted && MOUNTED.includes(name)))
+  const place = options.redis === undefined ? undefined : ['redisUrl', 'redisHost'].find(name => name in settings)
+  if (place !== undefined) throw new ConfigError(`redis and ${place} can not both be given`)
+  return { settings, service: pick(name => SERVICE_OPTIONS.includes(name)) }
+}
+
+function checkOption (name: string, value: unknown, mounted: boolean): void {
+  if (['probes', 'metrics'].includes(name) && typeof value !== 'boolean') throw new ConfigError(`${name} must be a boolean`)
+  if (COMMON.includes(name) || (mounted && MOUNTED.includes(name))) return
+  const variable = SETTINGS.get(name)
+  if (variable === undefined) throw new ConfigError(`${name} is no option of symple-server`)
+  if (mounted && isServerVariable(variable)) throw new ConfigError(`${name} is for the gateway to decide: set it where Fastify is created`)
+}
+
+/** What is to be duplicated. @throws ConfigError for what is no client, nor the name of one */
+export function redisTemplate (
+  redis: SymplePluginOptions['redis'], registered: unknown
+): RedisTemplate | false | undefined {
+  if (redis === undefined || redis === false) return redis
+  const named = typeof redis === 'string' ? (registered as Record<string, unknown> | undefined)?.[redis] : registered
+  const client = typeof redis === 'string' || redis === true ? named : redis
+  if (isTemplate(client)) return client
+  if (client === redis) throw new ConfigError('redis must be a client of ioredis, true, a namespace, or false')
+  throw new ConfigError(`redis is ${JSON.stringify(redis)}, but no such client is registered with @fastify/redis`)
+}
+
+function isTemplate (value: unknown): value is RedisTemplate {
+  return typeof (value as Partial<RedisTemplate> | null | undefined)?.duplicate === 'function'
+}

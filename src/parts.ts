@@ -1,0 +1,42 @@
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import type { Registry } from 'prom-client'
+import config, { type ConfigOptions } from '../plugins/config.js'
+import metrics from '../plugins/metrics.js'
+import playground from '../plugins/playground.js'
+import readiness from '../plugins/readiness.js'
+import type { RedisTemplate } from '../plugins/redis-clients.js'
+import redis from '../plugins/redis.js'
+import symple, { type ServiceOptions } from '../plugins/symple.js'
+import websocket from '../plugins/websocket.js'
+import healthRoutes from '../routes/health.js'
+import metricsRoute from '../routes/metrics.js'
+import sympleRoute from '../routes/symple.js'
+
+export interface PartsOptions {
+  config: ConfigOptions
+  service: ServiceOptions
+  log: FastifyBaseLogger
+  template: RedisTemplate | undefined
+  registry: Registry | undefined
+  /** Whether metrics of the process are among the server's. */
+  processMetrics: boolean
+  /** Whether there are routes for probes. */
+  probes: boolean
+  /** Whether there is a route for metrics. */
+  metrics: boolean
+}
+
+/** Puts the server together in an instance that is its own, or a scope of a gateway's. */
+export async function registerParts (fastify: FastifyInstance, options: PartsOptions): Promise<void> {
+  const { template, registry, log } = options
+  await fastify.register(config, options.config)
+  await fastify.register(redis, { template, log })
+  await fastify.register(symple, { ...options.service, log })
+  await fastify.register(readiness)
+  await fastify.register(websocket)
+  await fastify.register(metrics, { registry, process: options.processMetrics })
+  await fastify.register(playground)
+  if (options.probes) await fastify.register(healthRoutes)
+  if (options.metrics) await fastify.register(metricsRoute)
+  await fastify.register(sympleRoute)
+}
