@@ -33,7 +33,7 @@ export default [
     { regex: '^(?!\\.\\.?/)|/(core|backplane|plugins|routes)/', message: 'Pages build on the client alone.' }
   ]),
   forbid(['src/backplane/**'], [
-    { regex: '/(plugins|routes)/|/(app|server|create-server|logging)\\.js$|^(fastify|@fastify/|ws$|pino)', message: 'Backplanes build on the core alone.' }
+    { regex: '/(plugins|routes)/|/(app|parts|options|read-options|server|create-server|command-line|logging)\\.js$|^(fastify|@fastify/|ws$|pino)', message: 'Backplanes build on the core alone.' }
   ]),
   forbid(['plugins/**'], [
     { regex: '/routes/|^\\.\\./src/(?!core/|backplane/)', message: 'Plugins build on the core, backplanes and packages.' }

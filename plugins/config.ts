@@ -7,10 +7,10 @@ import { ConfigError } from './config-error.js'
 import { Choice, Flag, List, notEmpty } from './environment.js'
 import { parseOrigins } from './origins.js'
 import { parseRedisUrl, type RedisUrl } from './redis-url.js'
-import { isServerVariable, overlay, type VariableSchema } from './settings.js'
+import { isServerVariable, overlay, type Environment, type VariableSchema } from './settings.js'
 import { readIdentity, type Identity } from './tls.js'
 import { parseTrustProxy, type TrustProxy } from './trust-proxy.js'
-import { checkVariables, readEnvironment, type Environment } from './variables.js'
+import { checkVariables, readEnvironment } from './variables.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

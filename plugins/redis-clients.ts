@@ -1,13 +1,8 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import type { Client } from '../src/backplane/redis/client.js'
 import type { RedisConfig } from './config.js'
+import type { RedisTemplate } from './redis-template.js'
 import type { RedisUrl } from './redis-url.js'
-
-/** A client of ioredis, in whatever version the gateway has. It is a pattern for clients of our own: it is not used. */
-export interface RedisTemplate {
-  readonly isCluster: boolean
-  duplicate (...args: never[]): unknown
-}
 
 /** Milliseconds between two attempts to connect, at most. */
 const MAX_BACKOFF = 2000
@@ -43,23 +38,14 @@ export function createClient (url: RedisUrl, config: RedisConfig, forCommands: b
 
 /** Connects to where a client of the gateway does, as that client does; all else is as we need it. */
 export function duplicateClient (template: RedisTemplate, config: RedisConfig, forCommands: boolean): Client {
-  const options: Options = {
-    ...ownOptions(config, forCommands),
-    // The prefix of our keys is a setting of ours: backends and other nodes know it.
-    keyPrefix: '',
-    lazyConnect: false,
-    enableReadyCheck: true,
-    enableAutoPipelining: false,
-    stringNumbers: false,
-    readOnly: false
-  }
-  if (!template.isCluster) return (template as Redis).duplicate(options)
+  // The prefix of our keys is a setting of ours: backends and other nodes know it.
+  const shared = { keyPrefix: '', enableReadyCheck: true, enableAutoPipelining: false }
+  const options: Options = { ...ownOptions(config, forCommands), ...shared, stringNumbers: false }
+  if (!template.isCluster) return (template as Redis).duplicate({ ...options, lazyConnect: false, readOnly: false })
   return (template as Cluster).duplicate([], {
     ...clusterOptions(options, config, forCommands),
-    keyPrefix: '',
+    ...shared,
     lazyConnect: false,
-    enableReadyCheck: true,
-    enableAutoPipelining: false,
     scaleReads: 'master'
   })
 }

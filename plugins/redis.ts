@@ -6,7 +6,8 @@ import { RedisSessions } from '../src/backplane/redis/sessions.js'
 import { MemoryBackplane } from '../src/backplane/memory.js'
 import type { SessionStore } from '../src/core/auth.js'
 import type { Backplane } from '../src/core/backplane.js'
-import { createClient, duplicateClient, type RedisTemplate } from './redis-clients.js'
+import { createClient, duplicateClient } from './redis-clients.js'
+import type { RedisTemplate } from './redis-template.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -1,5 +1,8 @@
 import { ConfigError } from './config-error.js'
 
+/** Variables as they are in an environment. */
+export type Environment = Readonly<Record<string, string | undefined>>
+
 /** Options that stand for variables: `maxMessageSize` for `SYMPLE_MAX_MESSAGE_SIZE`. */
 export interface Settings {
   /** Path at which the WebSocket is served, within the prefix. Default: `/`. */

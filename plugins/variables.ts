@@ -6,9 +6,6 @@ import type { Static, TObject } from 'typebox'
 import { ConfigError } from './config-error.js'
 import { addEnvironmentKeywords, notEmpty } from './environment.js'
 
-/** Variables as they are in an environment. */
-export type Environment = Readonly<Record<string, string | undefined>>
-
 /** What Ajv says in words that help nobody. */
 const PROBLEMS: Record<string, string> = {
   pattern: 'must be a path like /realtime: without spaces and any of : * ? # ( ) %, and not one of the server\'s own'

@@ -2,8 +2,8 @@ import { createRequire } from 'node:module'
 import { parseArgs } from 'node:util'
 import { schema } from '../plugins/config.js'
 import type { VariableSchema } from '../plugins/settings.js'
-import { readOptions } from './create-server.js'
 import type { ServerOptions } from './options.js'
+import { readOptions } from './read-options.js'
 
 /** Arguments that mean nothing here. */
 export class UsageError extends Error {

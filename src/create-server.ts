@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import Fastify, { LogController, type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import fp from 'fastify-plugin'
-import { readConfig, type Config, type Variables } from '../plugins/config.js'
+import type { Config } from '../plugins/config.js'
 import { loggerOptions } from './logging.js'
 import { redisTemplate, sortOptions, type ServerOptions } from './options.js'
 import { registerParts } from './parts.js'
+import { readOptions } from './read-options.js'
 
 /** A server on its own. */
 export interface Server {
@@ -48,19 +49,6 @@ export async function createServer (options: ServerOptions = {}): Promise<Server
     listen: async () => await app.listen({ host: config.host, port: config.port, backlog: 4096 }),
     close: async () => { await closeInTime(app) }
   }
-}
-
-/**
- * The variables in force, and the configuration that they make with the options.
- *
- * Fastify wants to know about TLS, logs and proxies before any plugin can tell it; so it is read on an instance of
- * its own.
- */
-export async function readOptions (options: ServerOptions): Promise<{ variables: Variables, config: Config }> {
-  const { settings } = sortOptions(options, false)
-  const redis = redisTemplate(options.redis, undefined)
-  const supplied = redis === undefined ? undefined : redis !== false
-  return await readConfig(Fastify(), { settings, env: options.env, redis: supplied })
 }
 
 function createInstance ({ logLevel, trustProxy, tls }: Config): FastifyInstance {

@@ -1,9 +1,9 @@
 import type { Registry } from 'prom-client'
-import { ConfigError, schema } from '../plugins/config.js'
-import type { RedisTemplate } from '../plugins/redis-clients.js'
-import { isServerVariable, optionOf, type ServerSettings, type Settings } from '../plugins/settings.js'
+import { ConfigError } from '../plugins/config-error.js'
+import { schema } from '../plugins/config.js'
+import type { RedisTemplate } from '../plugins/redis-template.js'
+import { isServerVariable, optionOf, type Environment, type ServerSettings, type Settings } from '../plugins/settings.js'
 import { SERVICE_OPTIONS, type ServiceOptions } from '../plugins/symple.js'
-import type { Environment } from '../plugins/variables.js'
 
 /** Each may be left out, or undefined. */
 type Optional<T> = { [K in keyof T]?: T[K] | undefined }

@@ -73,7 +73,7 @@ t.test('.env is read from the working directory', async t => {
 t.test('a bad value in .env is refused like any other', async t => {
   const folder = temporaryFolder(t)
   writeFileSync(join(folder, '.env'), 'SYMPLE_RATE_LIMIT=much\n')
-  const server = runServer(t, {}, folder)
+  const server = runServer(t, {}, { cwd: folder })
   t.strictSame(await server.exited, { code: 1, signal: null })
   t.match(server.stderr, /^symple-server: SYMPLE_RATE_LIMIT .+\n$/)
 })
@@ -81,7 +81,7 @@ t.test('a bad value in .env is refused like any other', async t => {
 t.test('a .env that can\'t be read stops the process', async t => {
   const folder = temporaryFolder(t)
   mkdirSync(join(folder, '.env'))
-  const server = runServer(t, {}, folder)
+  const server = runServer(t, {}, { cwd: folder })
   t.strictSame(await server.exited, { code: 1, signal: null })
   t.match(server.stderr, /^symple-server: \.env .+\n$/)
 })

@@ -1,8 +1,11 @@
+import { readFileSync } from 'node:fs'
 import Fastify from 'fastify'
 import { Registry } from 'prom-client'
 import t, { type Test } from 'tap'
-import symple, { ConfigError, createServer, type ServerOptions, type ServiceOptions, type SymplePluginOptions } from '../src/app.js'
-import { readOptions } from '../src/create-server.js'
+import symple, {
+  ConfigError, createServer, type ServerOptions, type ServiceOptions, type SymplePluginOptions
+} from '../src/app.js'
+import { readOptions } from '../src/read-options.js'
 import { schema, type Config, type Variables } from '../plugins/config.js'
 import { isServerVariable, optionOf, type ServerSettings, type Settings } from '../plugins/settings.js'
 import { createIdentity, tlsVariables } from './certificate.js'
@@ -203,6 +206,23 @@ t.test('a registry of the gateway shows all instances, and forgets them', async 
     message: 'the registry has metrics of an instance at / already'
   })
   await again.close().catch(() => {})
+})
+
+t.test('the types of the package say of the gateway what it gets, and no more', async t => {
+  const seen = new Set<string>()
+  const members: string[] = []
+  const read = (file: URL) => {
+    if (seen.has(file.href)) return
+    seen.add(file.href)
+    const text = readFileSync(file, 'utf8')
+    for (const [, body] of text.matchAll(/interface FastifyInstance \{(.*?)\n {4}\}/gs)) {
+      members.push(...Array.from(body!.matchAll(/^ {8}(\w+)/gm), ([, name]) => name!))
+    }
+    for (const [, path] of text.matchAll(/(?:from|import) ?\(?'(\.[^']+)\.js'/g)) read(new URL(`${path}.d.ts`, file))
+  }
+  read(new URL('../dist/src/app.d.ts', import.meta.url))
+  t.ok(seen.size > 5)
+  t.strictSame(members, ['symple'], 'a gateway may have a `config` or a `redis` of another type')
 })
 
 t.test('createServer', async t => {

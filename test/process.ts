@@ -112,14 +112,17 @@ export function run (t: Test, command: string, args: string[], env: Record<strin
 }
 
 /** Runs the server with exactly these variables, in a folder without `.env` unless one is given. */
-export function runServer (t: Test, env: Record<string, string>, cwd = temporaryFolder(t)): Program {
+export function runServer (
+  t: Test, env: Record<string, string>, options: { cwd?: string | undefined, args?: string[] } = {}
+): Program {
+  const { cwd = temporaryFolder(t), args = [] } = options
   if (!existsSync(SERVER)) throw new Error(`${SERVER} is missing: run "npm run build" first`)
-  return run(t, process.execPath, [SERVER], env, cwd)
+  return run(t, process.execPath, [SERVER, ...args], env, cwd)
 }
 
 /** Starts the server in a process of its own on a free port, and waits until it listens. */
 export async function startProcess (t: Test, env: Record<string, string> = {}, cwd?: string): Promise<ServerProcess> {
-  const server = runServer(t, { SYMPLE_HOST: '127.0.0.1', SYMPLE_PORT: '0', SYMPLE_DRAIN_SECONDS: '0', ...env }, cwd)
+  const server = runServer(t, { SYMPLE_HOST: '127.0.0.1', SYMPLE_PORT: '0', SYMPLE_DRAIN_SECONDS: '0', ...env }, { cwd })
   const { msg } = await server.logged(line => line.msg.startsWith('Server listening'), '"Server listening"')
   const [, secure = '', port = ''] = /http(s?):\/\/127\.0\.0\.1:(\d+)/.exec(msg) ?? []
   return Object.assign(server, {

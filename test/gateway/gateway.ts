@@ -59,7 +59,7 @@ export async function startGateway (t: Test, options: GatewayOptions): Promise<G
     schema: { type: 'object', properties: { GREETING: { type: 'string', default: 'hello' } } }, data: {}
   })
   await app.register(redis, { url: redisUrl })
-  await app.register(redis, { url: redisUrl, namespace: 'spare', keyPrefix: 'gateway:', lazyConnect: true })
+  await app.register(redis, { url: redisUrl, namespace: 'spare', keyPrefix: 'gateway:' })
   await app.register(helmet)
   await app.register(cors, { origin: 'https://shop.example' })
   await app.register(compress, { threshold: 1 })
