@@ -1,3 +1,4 @@
+import type { Server } from 'node:net'
 import type { FastifyBaseLogger } from 'fastify'
 import fp from 'fastify-plugin'
 import { RedisBackplane } from '../src/backplane/redis/backplane.js'
@@ -6,6 +7,7 @@ import { RedisSessions } from '../src/backplane/redis/sessions.js'
 import { MemoryBackplane } from '../src/backplane/memory.js'
 import type { SessionStore } from '../src/core/auth.js'
 import type { Backplane } from '../src/core/backplane.js'
+import { ConfigError } from './config-error.js'
 import { createClient, duplicateClient } from './redis-clients.js'
 import type { RedisTemplate } from './redis-template.js'
 
@@ -23,6 +25,17 @@ export interface RedisPluginOptions {
   log: FastifyBaseLogger
 }
 
+/** Milliseconds that Redis has at the start, at most: Fastify gives a plugin ten seconds for everything. */
+const MAX_WAIT = 5000
+
+/** Where in which Redis an instance is. */
+interface Tenancy {
+  readonly prefix: string
+  readonly place: RedisTemplate | string
+}
+
+const TENANCIES = new WeakMap<Server, Tenancy[]>()
+
 /**
  * Decorates the instance with what lies between the nodes, and where sessions are kept: Redis, if it is configured.
  * The server starts without waiting for Redis; what needs it says so meanwhile.
@@ -35,6 +48,7 @@ export default fp<RedisPluginOptions>(async (fastify, { template, log: parent })
     return
   }
   const { url, prefix, timeout, nodeTtl } = redis
+  settle(fastify.server, { prefix, place: url === null ? template! : JSON.stringify(url) })
   const connect = (forCommands: boolean) => url === null
     ? duplicateClient(template!, redis, forCommands)
     : createClient(url, redis, forCommands)
@@ -44,7 +58,7 @@ export default fp<RedisPluginOptions>(async (fastify, { template, log: parent })
     client.on('ready', () => { log.info({ connection: name }, 'Redis connected') })
     client.on('error', (err: Error) => { log.debug({ connection: name, err }, 'Redis connection failed') })
   }
-  await connects(clients.commands, timeout * 1000)
+  await connects(clients.commands, Math.min(timeout * 1000, MAX_WAIT))
   fastify.decorate('backplane', new RedisBackplane({ clients, prefix, timeout, nodeTtl, log }))
   fastify.decorate('sessionStore', new RedisSessions(clients.commands, new Names(prefix)))
   // After the service, which says goodbye through them.
@@ -52,6 +66,16 @@ export default fp<RedisPluginOptions>(async (fastify, { template, log: parent })
     for (const client of Object.values(clients) as Client[]) client.disconnect()
   })
 }, { name: 'symple-redis', fastify: '5.x', dependencies: ['symple-config'] })
+
+/** Two instances of a gateway in one place would be two nodes of one server. */
+function settle (server: Server, { prefix, place }: Tenancy): void {
+  const tenancies = TENANCIES.get(server) ?? []
+  TENANCIES.set(server, tenancies)
+  if (tenancies.some(other => other.prefix === prefix && other.place === place)) {
+    throw new ConfigError(`redisPrefix must be another than "${prefix}", which an instance in this gateway has in the same Redis`)
+  }
+  tenancies.push({ prefix, place })
+}
 
 /** Waits for the first attempt to connect, but not for long: who stands still takes a connection, and says nothing. */
 async function connects (client: Client, timeout: number): Promise<void> {

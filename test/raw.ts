@@ -79,8 +79,8 @@ export class RawSocket {
   }
 
   /** Upgrades and says who it is. */
-  async authenticate (auth: object): Promise<this> {
-    await this.upgrade()
+  async authenticate (auth: object, path = '/', headers: Record<string, string> = {}): Promise<this> {
+    await this.upgrade(path, headers)
     this.write(frame(JSON.stringify({ type: 'auth', ...auth })))
     await this.until('"type":"welcome"')
     return this

@@ -1,11 +1,14 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
+import { join } from 'node:path'
+import Fastify from 'fastify'
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
 import WebSocket, { WebSocketServer } from 'ws'
-import type { SymplePluginOptions } from '../../src/app.js'
+import symple, { type SymplePluginOptions } from '../../src/app.js'
 import { connectionsOf } from '../connections.js'
 import { eventually, settle, TestClient } from '../helper.js'
+import { temporaryFolder } from '../process.js'
 import { openRaw, RawSocket, upgradeRequest } from '../raw.js'
 import { startRedis } from '../redis.js'
 import { KEY, startGateway, type Gateway, type Order } from './gateway.js'
@@ -152,11 +155,16 @@ for (const order of ORDERS) {
       const gateway = await start(t, order)
       const alice = await enter(t, `${gateway.ws}/realtime`, { user: 'alice' })
       const stubborn = await openRaw(t, gateway.port)
-      await stubborn.upgrade('/realtime', KEY)
+      await stubborn.authenticate({ user: 'stubborn' }, '/realtime', KEY)
       const refused = await openRaw(t, gateway.port)
       refused.write(upgradeRequest('/realtime'))
       await refused.until('who are you?')
       const closing = gateway.app.close()
+      await stubborn.until('"shutdown"')
+      const late = await openRaw(t, gateway.port)
+      late.write(upgradeRequest('/realtime', KEY))
+      await late.until('HTTP/1.1 503 ')
+      await late.gone
       t.match(await alice.find('event'), { name: 'shutdown', message: 'Server shutting down' })
       t.strictSame(await alice.closed, { code: 1001, reason: 'Server shutting down' })
       // The library of the gateway would wait for 30 s.
@@ -235,7 +243,7 @@ t.test('options of the router that make other addresses the same', async t => {
 })
 
 t.test('two instances know nothing of each other', async t => {
-  for (const order of ORDERS) {
+  for (const order of [...ORDERS, 'between'] as const) {
     const { app, ws } = await start(t, order, {
       mounts: [{ ...MOUNT, prefix: '/a', dynamicRooms: false }, { ...MOUNT, prefix: '/b', decorator: 'second', maxConnections: 1 }]
     })
@@ -268,6 +276,16 @@ t.test('options of the service reach it', async t => {
   t.match(await client.next(), { type: 'error' })
   await client.closed
   t.equal(users.length, 1)
+})
+
+t.test('a gateway on a Unix socket, whose clients have no address', async t => {
+  const path = join(temporaryFolder(t), 'socket')
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(symple, MOUNT)
+  await app.listen({ path })
+  const alice = await enter(t, `ws+unix://${path}:/realtime`, { user: 'alice' })
+  t.equal(alice.peer.host, '')
 })
 
 t.test('logs go to the gateway\'s logger', async t => {

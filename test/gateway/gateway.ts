@@ -14,8 +14,11 @@ import symple, { type SymplePluginOptions } from '../../src/app.js'
 /** What the gateway wants to see before it lets anybody in. */
 export const KEY = { authorization: 'Bearer gateway-key' }
 
-/** When a plugin is registered, seen from our plugin; `sibling`: before, in a scope beside it; `never`. */
-export type Order = 'before' | 'after' | 'sibling' | 'never'
+/**
+ * When a plugin is registered, seen from ours; `sibling`: before, in a scope beside it; `between`: after the first of
+ * its mounts.
+ */
+export type Order = 'before' | 'after' | 'sibling' | 'between' | 'never'
 
 export interface GatewayOptions {
   redisUrl: string
@@ -76,11 +79,12 @@ export async function startGateway (t: Test, options: GatewayOptions): Promise<G
     await new Promise(setImmediate)
     await reply.code(401).send({ gateway: 'who are you?' })
   })
-  const mount = async () => { for (const mount of mounts) await app.register(symple, mount) }
-  if (order === 'after' || order === 'never') await mount()
+  const mount = async (some: SymplePluginOptions[]) => { for (const one of some) await app.register(symple, one) }
+  const first = { before: 0, sibling: 0, between: 1, after: mounts.length, never: mounts.length }[order]
+  await mount(mounts.slice(0, first))
   if (order === 'sibling') await app.register(async scope => { await addWebSockets(scope, options.websocket) })
   else if (order !== 'never') await addWebSockets(app, options.websocket)
-  if (order === 'before' || order === 'sibling') await mount()
+  await mount(mounts.slice(first))
   addRoutes(app)
   await app.listen({ host: '127.0.0.1', port: 0 })
   const { port } = app.server.address() as AddressInfo

@@ -26,8 +26,8 @@ async function startTwo (t: Test, redisOption: SymplePluginOptions['redis'], opt
   return gateways
 }
 
-async function enter (t: Test, { ws }: Gateway, user: string): Promise<TestClient> {
-  const client = new TestClient(`${ws}/realtime`, { headers: KEY })
+async function enter (t: Test, url: string, user: string): Promise<TestClient> {
+  const client = new TestClient(url, { headers: KEY })
   t.teardown(() => { client.ws.terminate() })
   await client.authenticate({ user, rooms: ['lobby'] })
   return client
@@ -35,7 +35,10 @@ async function enter (t: Test, { ws }: Gateway, user: string): Promise<TestClien
 
 /** That a peer of one gateway reaches one of the other. */
 async function meet (t: Test, gateways: Gateway[]): Promise<void> {
-  const [alice, bob] = [await enter(t, gateways[0]!, 'alice'), await enter(t, gateways[1]!, 'bob')]
+  const [alice, bob] = await Promise.all([
+    enter(t, `${gateways[0]!.ws}/realtime`, 'alice'),
+    enter(t, `${gateways[1]!.ws}/realtime`, 'bob')
+  ])
   await eventually(() => alice.address in bob.roster && bob.address in alice.roster, 'both see each other')
   alice.send({ type: 'message', to: 'bob', data: 'hello' })
   t.match(await bob.find('message'), { from: alice.address, data: 'hello' })
@@ -78,6 +81,22 @@ t.test('a client with options that would not do for us, which stays as it is', a
   t.equal(client.status, 'ready')
 })
 
+t.test('two instances in one gateway have a place in Redis each', async t => {
+  const mount = { env: false, drainSeconds: 0 } as const
+  const mounts = (redisPrefix: string): SymplePluginOptions[] => [
+    { ...mount, prefix: '/a', redis: true },
+    { ...mount, prefix: '/b', redis: true, redisPrefix, decorator: 'second' }
+  ]
+  await t.rejects(startGateway(t, { redisUrl: redis.url, order: 'never', mounts: mounts('symple') }), {
+    name: 'ConfigError', message: /^redisPrefix must be another than "symple"/
+  })
+  const gateway = await startGateway(t, { redisUrl: redis.url, order: 'never', mounts: mounts('second') })
+  const enterAt = async (path: string, user: string) => await enter(t, gateway.ws + path, user)
+  const [alice, bob, carol] = [await enterAt('/a', 'alice'), await enterAt('/b', 'bob'), await enterAt('/a', 'carol')]
+  await settle(alice, bob, carol)
+  t.strictSame([Object.keys(alice.roster), Object.keys(bob.roster)], [[carol.address], []])
+})
+
 t.test('a Redis that is away at the start, and comes', async t => {
   const late = await startRedis(t)
   await late.stop()
@@ -88,7 +107,7 @@ t.test('a Redis that is away at the start, and comes', async t => {
   })
   const ready = async () => (await fetch(`${gateway.origin}/realtime/readyz`, { headers: KEY })).status
   t.equal(await ready(), 503)
-  const alice = await enter(t, gateway, 'alice')
+  const alice = await enter(t, `${gateway.ws}/realtime`, 'alice')
   await late.start()
   await eventually(async () => await ready() === 200, 'it is ready')
   await settle(alice)
