@@ -7,6 +7,8 @@ export type Environment = Readonly<Record<string, string | undefined>>
 export interface Settings {
   /** Path at which the WebSocket is served, within the prefix. Default: `/`. */
   path: string
+  /** Whether browsers get a page there to try the server out. Default: unless `NODE_ENV` is `production`. */
+  playground: boolean
   /** Whether clients need the token of a session. Default: false. */
   authentication: boolean
   /** Minutes that a session lives on after authentication; 0 or less leaves its expiry alone. Default: -1. */

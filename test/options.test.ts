@@ -38,6 +38,7 @@ const VALUES: Required<Omit<ServerOptions, 'env' | 'redis' | 'registry' | 'probe
   port: 1,
   host: '::1',
   path: '/ws',
+  playground: false,
   trustProxy: ['10.0.0.0/8', 'loopback'],
   logLevel: 'warn',
   sessionTtl: 2,
@@ -72,7 +73,7 @@ const VALUES: Required<Omit<ServerOptions, 'env' | 'redis' | 'registry' | 'probe
 t.test('each variable has an option, and each option does what its variable does', async t => {
   t.ok(same)
   const options = new Map(Object.keys(schema.properties).map(name => [optionOf(name), name]))
-  t.strictSame(Object.keys(schema.properties).filter(name => optionOf(name) === undefined), ['PORT', 'DEBUG', 'REDIS_URL'])
+  t.strictSame(Object.keys(schema.properties).filter(name => optionOf(name) === undefined), ['PORT', 'DEBUG', 'NODE_ENV', 'REDIS_URL'])
   for (const [option, value] of Object.entries(VALUES)) {
     const variable = options.get(option)!
     // Some of them tell only with another.
