@@ -18,7 +18,7 @@ export interface MetricsOptions {
 
 /** Decorates the instance with a registry of what the service counts; it is read when somebody asks. */
 export default fp<MetricsOptions>(async (fastify, { registry: shared, process = false }) => {
-  const { symple } = fastify
+  const { config, symple } = fastify
   const { stats } = symple
   const registry = new Registry()
   if (process) collectDefaultMetrics({ register: registry })
@@ -43,6 +43,7 @@ export default fp<MetricsOptions>(async (fastify, { registry: shared, process = 
     })
 
   gauge('symple_open_connections', 'WebSocket connections that are open.', () => symple.gauges.connections)
+  gauge('symple_max_connections', 'Connections that there may be at a time; 0: any number.', () => config.limits.maxConnections)
   gauge('symple_peers', 'Peers that are online.', () => symple.gauges.peers)
   gauge('symple_virtual_peers', 'Peers of the application\'s own, which have no connection.', () => symple.gauges.virtuals)
   gauge('symple_users', 'Users with at least one peer online.', () => symple.gauges.users)
@@ -85,7 +86,7 @@ export default fp<MetricsOptions>(async (fastify, { registry: shared, process = 
   if (shared === undefined) return
   const withdraw = share(registry, shared, fastify.prefix || '/')
   fastify.addHook('onClose', async () => { withdraw() })
-}, { name: 'symple-metrics', fastify: '5.x', dependencies: ['symple-redis', 'symple-readiness'] })
+}, { name: 'symple-metrics', fastify: '5.x', dependencies: ['symple-config', 'symple-redis', 'symple-readiness'] })
 
 /** prom-client's own histogram costs a look-up by label for each message: ours has counted already. */
 function exported (name: string, help: string, histogram: Histogram): Metric {

@@ -27,6 +27,7 @@ async function exceeds (t: Test, { origin }: TestServer, limit: string, step: ()
 t.test('each limit counts when it is crossed', async t => {
   t.test('connections', async t => {
     const server = await startServer(t, { SYMPLE_MAX_CONNECTIONS: '1' })
+    t.equal((await scrape(server.origin)).samples.get('symple_max_connections'), 1)
     await open(t, server.url)
     await exceeds(t, server, 'connections', async () => await (await open(t, server.url)).closed)
   })

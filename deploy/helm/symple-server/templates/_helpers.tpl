@@ -1,0 +1,77 @@
+{{- define "symple.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* Short enough that "-redis" and "-metrics" fit behind it. */}}
+{{- define "symple.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 55 | trimSuffix "-" -}}
+{{- else if contains (include "symple.name" .) .Release.Name -}}
+{{- .Release.Name | trunc 55 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name (include "symple.name" .) | trunc 55 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What tells these pods from others: it must never change. Takes the root and a component. */}}
+{{- define "symple.selector" -}}
+app.kubernetes.io/name: {{ include "symple.name" .root }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end -}}
+
+{{- define "symple.labels" -}}
+{{ include "symple.selector" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{/* preStop, the drain, and what the server allows itself beside the drain. */}}
+{{- define "symple.gracePeriod" -}}
+{{- $drain := dig "SYMPLE_DRAIN_SECONDS" 10 .Values.config -}}
+{{- add .Values.preStopSeconds (ceil (float64 $drain)) 5 -}}
+{{- end -}}
+
+{{/* The variables that say where Redis is; the URL may hold a password, so it never stands here. */}}
+{{- define "symple.redisEnv" -}}
+{{- if .Values.redis.enabled -}}
+- name: REDIS_PASSWORD
+  valueFrom:
+    secretKeyRef:
+      name: {{ include "symple.fullname" . }}-redis
+      key: password
+- name: SYMPLE_REDIS_URL
+  value: redis://:$(REDIS_PASSWORD)@{{ include "symple.fullname" . }}-redis:6379
+{{- else if or .Values.redis.url .Values.redis.existingSecret -}}
+- name: SYMPLE_REDIS_URL
+  valueFrom:
+    secretKeyRef:
+      name: {{ .Values.redis.existingSecret | default (printf "%s-redis" (include "symple.fullname" .)) }}
+      key: url
+{{- else if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.maxReplicas) 1) -}}
+{{- fail "Several pods are one server only with Redis: set redis.enabled, redis.url or redis.existingSecret, or turn autoscaling off and set replicas to 1" -}}
+{{- else if and (not .Values.autoscaling.enabled) (gt (int .Values.replicas) 1) -}}
+{{- fail "Several pods are one server only with Redis: set redis.enabled, redis.url or redis.existingSecret, or set replicas to 1" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A value as the text of a variable. Helm reads numbers as floats, which would print as 4.194304e+06. */}}
+{{- define "symple.text" -}}
+{{- if kindIs "string" . }}{{ . }}{{ else }}{{ toJson . }}{{ end -}}
+{{- end -}}
+
+{{- define "symple.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: {{ .user }}
+runAsGroup: 1000
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{- define "symple.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end -}}

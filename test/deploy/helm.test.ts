@@ -1,0 +1,119 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { parse } from 'yaml'
+import { isolate, read } from '../read-config.js'
+import { temporaryFolder } from '../process.js'
+import { Manifests, type Manifest } from './manifests.js'
+import { ROOT, tool } from './tools.js'
+
+const CHART = 'deploy/helm/symple-server'
+
+/** What the production overlay of kustomize says, as values of the chart. */
+const PRODUCTION = [
+  '--set', 'image.repository=registry.example.com/symple-server', '--set', 'ingress.host=realtime.example.com',
+  '--set', 'config.SYMPLE_ALLOWED_ORIGINS=https://app.example.com', '--set', 'autoscaling.connections=5000',
+  '--set', 'serviceMonitor.enabled=true', '--set', 'prometheusRule.enabled=true', '--set', 'dashboard.enabled=true'
+]
+
+/** What only Helm says of an object, and only kustomize. */
+const HELM_LABELS = /^(app\.kubernetes\.io\/(instance|version|managed-by)|helm\.sh\/chart|checksum\/config)$/
+
+isolate(t)
+
+t.test('helm finds no fault with the chart, and packs it', async t => {
+  t.match(await tool('helm', 'lint', '--strict', CHART), '0 chart(s) failed')
+  const folder = temporaryFolder(t)
+  await tool('helm', 'package', CHART, '--destination', folder)
+  const { version, appVersion } = parse(readFileSync(join(ROOT, CHART, 'Chart.yaml'), 'utf8')) as Record<string, string>
+  const packed = new Manifests(await manifestsOf(join(folder, `symple-server-${version}.tgz`)))
+  t.equal(packed.get('PrometheusRule').kind, 'PrometheusRule', 'with the rules, which lie outside')
+  const { version: released } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as Record<string, string>
+  t.equal(appVersion, released, 'it is for this release')
+})
+
+t.test('it says the same as the manifests of kustomize', async t => {
+  const helm = comparable(await Manifests.ofHelm('--namespace', 'symple', ...PRODUCTION))
+  const kustomize = comparable(await Manifests.ofKustomize('overlays/production'))
+  // Who uses kustomize makes the secret by hand, and the namespace with the rest.
+  t.ok(helm.delete('Secret symple-server-redis'))
+  t.ok(kustomize.delete('Namespace symple'))
+  t.strictSame([...helm.keys()].sort(), [...kustomize.keys()].sort())
+  for (const [name, manifest] of helm) t.strictSame(manifest, kustomize.get(name), name)
+})
+
+t.test('values that make no sense are refused, and named', async t => {
+  const cases: Array<[value: string, problem: RegExp]> = [
+    ['ingress.hots=example.com', /'\/ingress'.*hots/],
+    ['autoscaling.cpu=much', /'\/autoscaling\/cpu'/],
+    ['config.SYMPLE_PORT=80', /SYMPLE_PORT/],
+    ['config.PORT=80', /PORT/],
+    ['config.SYMPLE_SSL_ENABLED=true', /SYMPLE_SSL_ENABLED/],
+    ['config.SYMPLE_DRAIN_SECONDS=-1', /SYMPLE_DRAIN_SECONDS/],
+    ['config.SYMPLE_DRAIN_SECONDS=soon', /SYMPLE_DRAIN_SECONDS/],
+    ['redis.password=a/b', /'\/redis\/password'/],
+    ['redis.url=http://redis', /'\/redis\/url'/],
+    ['redis.enabled=false', /Several pods are one server only with Redis/],
+    ['redis.enabled=false,autoscaling.enabled=false', /Several pods are one server only with Redis/]
+  ]
+  for (const [value, problem] of cases) await t.rejects(Manifests.ofHelm('--set', value), { message: problem }, value)
+})
+
+t.test('variables arrive as they were written', async t => {
+  const { variables } = await Manifests.ofHelm(
+    '--set', 'config.SYMPLE_MAX_BUFFERED=8388608', '--set', 'config.SYMPLE_DYNAMIC_ROOMS=false', '--set', 'config.SYMPLE_NODE_TTL=2.5',
+    '--set-string', 'config.SYMPLE_MAX_CONNECTIONS=20000', '--set', 'config.LOG_LEVEL=warn')
+  t.match(variables, {
+    SYMPLE_MAX_BUFFERED: '8388608', SYMPLE_DYNAMIC_ROOMS: 'false', SYMPLE_MAX_CONNECTIONS: '20000', LOG_LEVEL: 'warn'
+  })
+  t.match(await read({ ...variables, SYMPLE_REDIS_URL: 'redis://redis' }), {
+    dynamicRooms: false, limits: { maxBuffered: 8388608, maxConnections: 20000 }, redis: { nodeTtl: 2.5 }
+  })
+})
+
+t.test('a change of a variable or a secret rolls the pods; nothing else does', async t => {
+  const checksum = async (...args: string[]) =>
+    (await Manifests.ofHelm(...args)).get('Deployment').spec!.template.metadata!.annotations!['checksum/config']
+  const now = await checksum()
+  t.equal(await checksum('--set', 'autoscaling.maxReplicas=20'), now)
+  for (const value of ['config.LOG_LEVEL=warn', 'secrets.SYMPLE_EXAMPLE=x', 'redis.password=x']) {
+    t.not(await checksum('--set', value), now, value)
+  }
+})
+
+t.test('the password of Redis: made up or given, and the same for both sides', async t => {
+  const passwordOf = (manifests: Manifests) =>
+    String(Buffer.from(manifests.get('Secret', 'symple-server-redis').data!['password']!, 'base64'))
+  t.match(passwordOf(await Manifests.ofHelm()), /^[A-Za-z0-9]{40}$/)
+  const given = await Manifests.ofHelm('--set', 'redis.password=s3cr3t')
+  t.equal(passwordOf(given), 's3cr3t')
+  const references = given.pods.map(({ spec }) => spec!.containers[0]!.env!.find(({ name }) => name === 'REDIS_PASSWORD'))
+  t.equal(references.length, 2)
+  t.strictSame(references[0], references[1])
+})
+
+t.test('names of any length', async t => {
+  const long = 'x'.repeat(63)
+  const { all } = await Manifests.ofHelm('--set', `fullnameOverride=${long}`, '--set', 'serviceMonitor.enabled=true')
+  t.strictSame(all.map(({ metadata }) => metadata.name).filter(name => name.length > 63), [])
+})
+
+async function manifestsOf (chart: string): Promise<Manifest[]> {
+  const text = await tool('helm', 'template', 'symple-server', chart, '--set', 'prometheusRule.enabled=true')
+  return text.split(/^---$/m).map(part => parse(part) as Manifest | null).filter(manifest => manifest !== null)
+}
+
+/** Manifests by kind and name, without what is bound to differ. */
+function comparable ({ all }: Manifests): Map<string, Manifest> {
+  return new Map(all.map(original => {
+    // Kustomize appends a hash to the names of its ConfigMaps.
+    const text = JSON.stringify(original).replaceAll(/"(symple-server)-[a-z0-9]{10}"/g, '"$1"')
+    const manifest = JSON.parse(text, (key, value: unknown) =>
+      HELM_LABELS.test(key) || key === 'namespace' || isEmpty(value) ? undefined : value) as Manifest
+    return [`${manifest.kind} ${manifest.metadata.name}`, manifest]
+  }))
+}
+
+function isEmpty (value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.keys(value).length === 0
+}

@@ -1,0 +1,168 @@
+import t, { type Test } from 'tap'
+import type { IPodTemplateSpec } from 'kubernetes-models/v1'
+import { schema } from '../../plugins/config.js'
+import { DEFAULT_LIMITS } from '../../src/core/limits.js'
+import { isolate, read } from '../read-config.js'
+import { Manifests, type Manifest } from './manifests.js'
+import { faultsOf } from './strict.js'
+
+/** Seconds that the process allows itself beside the drain: GRACE in src/server.ts. */
+const GRACE = 5
+
+const HELM_ALL = [
+  '--set', 'autoscaling.connections=5000', '--set', 'serviceMonitor.enabled=true', '--set', 'prometheusRule.enabled=true',
+  '--set', 'dashboard.enabled=true', '--set', 'secrets.SYMPLE_EXAMPLE=x', '--set', 'podAnnotations.a=b',
+  '--set', 'imagePullSecrets[0].name=x', '--set', 'tolerations[0].operator=Exists', '--set', 'nodeSelector.a=b',
+  '--set', 'affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].key=a',
+  '--set', 'affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].operator=Exists',
+  '--set', 'networkPolicy.extraEgress[0].ports[0].port=4318', '--set', 'priorityClassName=x', '--set', 'redis.storageClass=x'
+]
+
+/** Each way in which the manifests are used. */
+const RENDERINGS: Record<string, () => Promise<Manifests>> = {
+  'kustomize, base': async () => await Manifests.ofKustomize('base'),
+  'kustomize, production': async () => await Manifests.ofKustomize('overlays/production'),
+  'helm, as it is': async () => await Manifests.ofHelm(),
+  'helm, all that there is': async () => await Manifests.ofHelm(...HELM_ALL),
+  'helm, Redis elsewhere': async () =>
+    await Manifests.ofHelm('--set', 'redis.enabled=false', '--set', 'redis.url=rediss://:secret@redis.example.com:6380'),
+  'helm, one pod without Redis': async () => await Manifests.ofHelm(
+    '--set', 'redis.enabled=false', '--set', 'autoscaling.enabled=false', '--set', 'replicas=1', '--set', 'ingress.enabled=false'),
+  'helm, a longer drain and another path': async () =>
+    await Manifests.ofHelm('--set', 'config.SYMPLE_DRAIN_SECONDS=45.5', '--set', 'preStopSeconds=15', '--set', 'config.SYMPLE_PATH=/realtime')
+}
+
+isolate(t)
+
+for (const [name, render] of Object.entries(RENDERINGS)) {
+  t.test(name, async t => {
+    const manifests = await render()
+    await keepsSchemas(t, manifests)
+    for (const { spec } of manifests.pods) isRestricted(t, spec!)
+    await configures(t, manifests)
+    drains(t, manifests)
+    fitsTogether(t, manifests)
+    refersToWhatIsThere(t, manifests)
+    keepsWebSockets(t, manifests)
+  })
+}
+
+t.test('what holds manifests against schemas finds what is wrong with them', async t => {
+  const { all } = await Manifests.ofKustomize('overlays/production')
+  /** What is said of a manifest in which one field is another; `undefined`: none. */
+  const broken = async (kind: string, path: string, value: unknown) => {
+    const manifest = structuredClone(all.find(manifest => manifest.kind === kind)!)
+    const keys = path.split('/')
+    const last = keys.pop()!
+    const parent = keys.reduce((object, key) => object[key] as Manifest, manifest)
+    if (value === undefined) delete parent[last]
+    else parent[last] = value
+    return await faultsOf(manifest)
+  }
+  t.strictSame(await broken('Deployment', 'spec/template/spec/containers/0/livenessprobe', {}),
+    ['/spec/template/spec/containers/0/livenessprobe is not known'])
+  t.match(await broken('Deployment', 'spec/template/spec/terminationGracePeriodSeconds', '20'), [/must be integer/])
+  t.match(await broken('Deployment', 'spec/selector', undefined), [/must have required property selector/])
+  t.strictSame(await broken('ServiceMonitor', 'spec/endpoints/0/intervall', '15s'), ['/spec/endpoints/0/intervall is not known'])
+})
+
+async function keepsSchemas (t: Test, { all }: Manifests): Promise<void> {
+  for (const manifest of all) t.strictSame(await faultsOf(manifest), [], `${manifest.kind} ${manifest.metadata.name}`)
+  const names = all.map(({ kind, metadata }) => `${kind} ${metadata.name}`)
+  t.strictSame(names, [...new Set(names)], 'none twice')
+}
+
+/** The pod security standard "restricted", and more. */
+function isRestricted (t: Test, pod: NonNullable<IPodTemplateSpec['spec']>): void {
+  t.match(pod.securityContext, { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } })
+  t.ok(pod.securityContext!.runAsUser! > 0)
+  t.equal(pod.automountServiceAccountToken, false)
+  t.equal(pod.enableServiceLinks, false, 'no SYMPLE_…_PORT from a service')
+  for (const { securityContext, resources } of pod.containers) {
+    t.strictSame(securityContext, {
+      allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] }
+    })
+    t.ok(resources!.requests!['cpu'] && resources!.requests!['memory'] && resources!.limits!['memory'])
+  }
+}
+
+/** That the server takes the variables that it would be given. */
+async function configures (t: Test, { container, variables }: Manifests): Promise<void> {
+  const given: Record<string, string> = { ...variables }
+  for (const { name, value } of container.env ?? []) given[name] = value ?? 'redis://:password@redis'
+  t.strictSame(Object.keys(given).filter(name => name !== 'REDIS_PASSWORD' && !(name in schema.properties)), [])
+  const config = await read(given)
+  t.equal(config.port, container.ports![0]!.containerPort)
+  t.equal(config.redis?.url.kind ?? 'none', container.env === undefined ? 'none' : 'single')
+  t.not(config.trustProxy, false, 'clients have addresses of their own')
+}
+
+/** That nothing is killed while it drains, and that drains begin when nobody sends new clients any more. */
+function drains (t: Test, { pod, container, drain, preStop }: Manifests): void {
+  t.ok(preStop > 0)
+  t.ok(drain > 0)
+  t.equal(pod.terminationGracePeriodSeconds, preStop + Math.ceil(drain) + GRACE)
+  t.equal(container.readinessProbe!.httpGet!.path, '/readyz')
+  t.equal(container.livenessProbe!.httpGet!.path, '/healthz', 'no restart because Redis is away')
+  t.equal(container.startupProbe!.httpGet!.path, '/healthz')
+}
+
+/** That what selects pods selects the right ones, and what names a port names one of theirs. */
+function fitsTogether (t: Test, manifests: Manifests): void {
+  const deployment = manifests.get('Deployment')
+  const { labels } = deployment.spec!.template.metadata!
+  const server = (selector: object | undefined) => t.match(labels, selector, 'selects the server')
+  server(deployment.spec!.selector.matchLabels)
+  server(manifests.get('Service').spec!.selector)
+  for (const { spec } of manifests.of('PodDisruptionBudget')) server(spec!.selector!.matchLabels)
+  for (const { labelSelector } of manifests.pod.topologySpreadConstraints!) server(labelSelector!.matchLabels)
+  for (const { spec } of manifests.of('HorizontalPodAutoscaler')) t.equal(spec!.scaleTargetRef.name, deployment.metadata!.name)
+  for (const { spec } of manifests.of('ServiceMonitor')) {
+    t.match(manifests.get('Service').metadata!.labels, spec!.selector.matchLabels)
+    t.equal(spec!.endpoints[0]!.port, manifests.get('Service').spec!.ports![0]!.name)
+  }
+  const pods = manifests.pods.map(({ metadata }) => metadata!.labels!)
+  for (const { metadata, spec } of manifests.of('NetworkPolicy')) {
+    const selected = pods.filter(labels => matches(labels, spec!.podSelector!.matchLabels!))
+    t.equal(selected.length, 1, `${metadata!.name} is about one kind of pod`)
+  }
+  for (const stateful of manifests.of('StatefulSet')) {
+    const redis = manifests.get('Service', stateful.spec!.serviceName)
+    t.ok(matches(stateful.spec!.template.metadata!.labels!, redis.spec!.selector!))
+    const [rule] = manifests.get('NetworkPolicy', stateful.metadata!.name).spec!.ingress!
+    t.match(labels, rule!.from![0]!.podSelector!.matchLabels, 'Redis lets the server in')
+  }
+}
+
+function matches (labels: Record<string, string>, selector: Record<string, string>): boolean {
+  return Object.entries(selector).every(([key, value]) => labels[key] === value)
+}
+
+/** That each ConfigMap and Secret that a pod needs is there, but for the password that stands in no file. */
+function refersToWhatIsThere (t: Test, manifests: Manifests): void {
+  const there = new Set(manifests.all.map(({ kind, metadata }) => `${kind} ${metadata.name}`))
+  const wanted = manifests.pods.flatMap(({ spec }) => spec!.containers).flatMap(({ envFrom = [], env = [] }) => [
+    ...envFrom.flatMap(({ configMapRef, secretRef }) => [
+      ...configMapRef === undefined ? [] : [`ConfigMap ${configMapRef.name}`],
+      ...secretRef === undefined || secretRef.optional === true ? [] : [`Secret ${secretRef.name}`]
+    ]),
+    ...env.flatMap(({ valueFrom }) => valueFrom?.secretKeyRef === undefined ? [] : [`Secret ${valueFrom.secretKeyRef.name}`])
+  ])
+  const missing = [...new Set(wanted.filter(name => !there.has(name)))]
+  const helm = manifests.get('Deployment').metadata!.labels!['helm.sh/chart'] !== undefined
+  t.strictSame(missing, helm ? [] : ['Secret symple-server-redis'])
+}
+
+/** That the ingress keeps idle WebSockets, and keeps what is inside from the public. */
+function keepsWebSockets (t: Test, manifests: Manifests): void {
+  for (const { metadata, spec } of manifests.of('Ingress')) {
+    for (const side of ['read', 'send']) {
+      t.ok(Number(metadata!.annotations![`nginx.ingress.kubernetes.io/proxy-${side}-timeout`]) > 2 * DEFAULT_LIMITS.pingInterval, `${side} timeout`)
+    }
+    const paths = spec!.rules!.flatMap(({ http }) => http!.paths)
+    t.strictSame(paths.map(({ path, pathType }) => [path, pathType]),
+      [[manifests.variables['SYMPLE_PATH'] ?? '/', 'Exact']], 'neither probes nor metrics')
+    t.equal(paths[0]!.backend.service!.name, manifests.get('Service').metadata!.name)
+    t.strictSame(spec!.tls!.flatMap(({ hosts }) => hosts), spec!.rules!.map(({ host }) => host))
+  }
+}

@@ -1,0 +1,28 @@
+import { execFile } from 'node:child_process'
+import { delimiter } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+
+/** Where `scripts/ensure-deploy-tools.sh` puts what the system has no package of. */
+const FOLDER = fileURLToPath(new URL('../../node_modules/.cache/deploy-tools', import.meta.url))
+
+/** The root of the repository. */
+export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
+/** An environment in which the tools of deploy/ are found. */
+export const TOOLS_PATH = [process.env['PATH'], FOLDER].join(delimiter)
+
+const execute = promisify(execFile)
+
+/** Runs a program in the root of the repository, and says what it printed. Throws where it fails, with what it said. */
+export async function tool (program: string, ...args: string[]): Promise<string> {
+  try {
+    const env = { ...process.env, PATH: TOOLS_PATH }
+    const { stdout } = await execute(program, args, { cwd: ROOT, env, maxBuffer: 2 ** 26 })
+    return stdout
+  } catch (error) {
+    const { code, stderr, stdout } = error as { code?: unknown, stderr?: string, stdout?: string }
+    const problem = code === 'ENOENT' ? 'is missing: run "sh scripts/ensure-deploy-tools.sh"' : `${stderr}${stdout}`
+    throw new Error(`${program} ${args.join(' ')}: ${problem}`, { cause: error })
+  }
+}
