@@ -1,9 +1,12 @@
+import { realpathSync, writeFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
 import t, { type Test } from 'tap'
 import type { IPodTemplateSpec } from 'kubernetes-models/v1'
 import { schema } from '../../plugins/config.js'
 import { DEFAULT_LIMITS } from '../../src/core/limits.js'
+import { temporaryFolder } from '../process.js'
 import { isolate, read } from '../read-config.js'
-import { Manifests, type Manifest } from './manifests.js'
+import { KUSTOMIZE, Manifests, type Manifest } from './manifests.js'
 import { faultsOf } from './strict.js'
 
 /** Seconds that the process allows itself beside the drain: GRACE in src/server.ts. */
@@ -19,9 +22,10 @@ const HELM_ALL = [
 ]
 
 /** Each way in which the manifests are used. */
-const RENDERINGS: Record<string, () => Promise<Manifests>> = {
+const RENDERINGS: Record<string, (t: Test) => Promise<Manifests>> = {
   'kustomize, base': async () => await Manifests.ofKustomize('base'),
   'kustomize, production': async () => await Manifests.ofKustomize('overlays/production'),
+  'kustomize, Redis elsewhere': async t => await Manifests.ofKustomize(overlay(t, 'base', 'components/external-redis')),
   'helm, as it is': async () => await Manifests.ofHelm(),
   'helm, all that there is': async () => await Manifests.ofHelm(...HELM_ALL),
   'helm, Redis elsewhere': async () =>
@@ -36,7 +40,7 @@ isolate(t)
 
 for (const [name, render] of Object.entries(RENDERINGS)) {
   t.test(name, async t => {
-    const manifests = await render()
+    const manifests = await render(t)
     await keepsSchemas(t, manifests)
     for (const { spec } of manifests.pods) isRestricted(t, spec!)
     await configures(t, manifests)
@@ -65,6 +69,14 @@ t.test('what holds manifests against schemas finds what is wrong with them', asy
   t.match(await broken('Deployment', 'spec/selector', undefined), [/must have required property selector/])
   t.strictSame(await broken('ServiceMonitor', 'spec/endpoints/0/intervall', '15s'), ['/spec/endpoints/0/intervall is not known'])
 })
+
+/** A folder with a kustomization of a base and a component. */
+function overlay (t: Test, base: string, component: string): string {
+  const folder = realpathSync(temporaryFolder(t))
+  const [resource, addition] = [base, component].map(path => relative(folder, join(KUSTOMIZE, path)))
+  writeFileSync(join(folder, 'kustomization.yaml'), JSON.stringify({ resources: [resource], components: [addition] }))
+  return folder
+}
 
 async function keepsSchemas (t: Test, { all }: Manifests): Promise<void> {
   for (const manifest of all) t.strictSame(await faultsOf(manifest), [], `${manifest.kind} ${manifest.metadata.name}`)

@@ -1,3 +1,4 @@
+import { join, resolve } from 'node:path'
 import type { HorizontalPodAutoscaler } from 'kubernetes-models/autoscaling/v2'
 import type { Deployment, StatefulSet } from 'kubernetes-models/apps/v1'
 import type { Ingress, NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1'
@@ -5,7 +6,9 @@ import type { PodDisruptionBudget } from 'kubernetes-models/policy/v1'
 import type { ConfigMap, IPodTemplateSpec, Namespace, Secret, Service, ServiceAccount } from 'kubernetes-models/v1'
 import type { PrometheusRule, ServiceMonitor } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1'
 import { parseAllDocuments } from 'yaml'
-import { tool } from './tools.js'
+import { ROOT, tool } from './tools.js'
+
+export const KUSTOMIZE = join(ROOT, 'deploy/kubernetes')
 
 interface Kinds {
   ConfigMap: ConfigMap
@@ -35,9 +38,9 @@ export interface Manifest {
 export class Manifests {
   constructor (readonly all: Manifest[]) {}
 
-  /** What `kubectl apply -k` would send. */
+  /** What `kubectl apply -k` would send; the folder's path is absolute or within `deploy/kubernetes`. */
   static async ofKustomize (folder: string): Promise<Manifests> {
-    return new Manifests(parse(await tool('kubectl', 'kustomize', `deploy/kubernetes/${folder}`)))
+    return new Manifests(parse(await tool('kubectl', 'kustomize', resolve(KUSTOMIZE, folder))))
   }
 
   /** What `helm install` would send, with further arguments such as `--set`. */
