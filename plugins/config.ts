@@ -53,6 +53,7 @@ export const schema = Type.Object({
     default: 'info', description: 'Least level that is logged.'
   }),
   DEBUG: text('"symple:*" turns on the log level debug.'),
+  SYMPLE_TRACING: Flag(false, 'Trace authentications and messages through @opentelemetry/api.'),
   NODE_ENV: text('"production" makes the default of SYMPLE_PLAYGROUND off.'),
   SYMPLE_PLAYGROUND: Type.Optional(Choice('Browsers get a page at SYMPLE_PATH to try the server out; on, unless NODE_ENV says otherwise.')),
 
@@ -117,6 +118,8 @@ export interface Config {
   readonly path: string
   readonly trustProxy: TrustProxy
   readonly logLevel: Variables['LOG_LEVEL']
+  /** Whether authentications and messages are traced. */
+  readonly tracing: boolean
   /** Whether browsers get a page on which to try the server out. */
   readonly playground: boolean
   readonly tls: Identity | undefined
@@ -184,6 +187,7 @@ function arrange (variables: Variables, supplied: boolean | undefined): Config {
     path: variables.SYMPLE_PATH,
     trustProxy: parseTrustProxy(variables.SYMPLE_TRUST_PROXY),
     logLevel: isDebug(variables.DEBUG) ? 'debug' : variables.LOG_LEVEL,
+    tracing: variables.SYMPLE_TRACING,
     playground: variables.SYMPLE_PLAYGROUND ?? variables.NODE_ENV !== 'production',
     tls: variables.SYMPLE_SSL_ENABLED ? readIdentity(variables.SYMPLE_SSL_KEY, variables.SYMPLE_SSL_CERT) : undefined,
     authentication: variables.SYMPLE_AUTHENTICATION,

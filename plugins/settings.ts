@@ -65,6 +65,8 @@ export interface Settings {
   drainSeconds: number
   /** Whether to offer permessage-deflate. Default: false. */
   compression: boolean
+  /** Whether to trace authentications and messages through @opentelemetry/api. Default: false. */
+  tracing: boolean
 }
 
 /** Options that stand for variables, of a server on its own: in a gateway, these things are the gateway's. */

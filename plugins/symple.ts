@@ -20,15 +20,14 @@ export const SERVICE_OPTIONS: readonly string[] = HOOKS
 
 /** Decorates the instance with the service, made from `config` and hooks; it is drained when the instance closes. */
 export default fp<ServiceOptions & { log: Logger }>(async (fastify, { log, ...hooks }) => {
-  const { config, backplane, sessionStore } = fastify
+  const { config, backplane, sessionStore, tracer } = fastify
   const { limits, dynamicRooms, drainSeconds, sessionTtl: ttl } = config
   const authenticator = config.authentication
     ? sessionAuthenticator(sessionStore!, resolveLimits(limits), ttl)
     : anonymous
   const replyTimeout = config.redis?.timeout
-  const symple = new Symple<FastifyRequest>({
-    ...hooks, limits, dynamicRooms, authenticator, backplane, log, ...(replyTimeout !== undefined && { replyTimeout })
-  })
+  const parts = { limits, dynamicRooms, authenticator, backplane, tracer, log }
+  const symple = new Symple<FastifyRequest>({ ...hooks, ...parts, ...(replyTimeout !== undefined && { replyTimeout }) })
   await symple.start()
 
   fastify.decorate('symple', symple)
@@ -47,4 +46,4 @@ export default fp<ServiceOptions & { log: Logger }>(async (fastify, { log, ...ho
   })
   keeper.start()
   fastify.addHook('onClose', async () => { keeper.stop() })
-}, { name: 'symple-service', fastify: '5.x', dependencies: ['symple-config', 'symple-redis'] })
+}, { name: 'symple-service', fastify: '5.x', dependencies: ['symple-config', 'symple-redis', 'symple-tracing'] })

@@ -7,6 +7,7 @@ import readiness from '../plugins/readiness.js'
 import redis from '../plugins/redis.js'
 import type { RedisTemplate } from '../plugins/redis-template.js'
 import symple, { type ServiceOptions } from '../plugins/symple.js'
+import tracing from '../plugins/tracing.js'
 import websocket from '../plugins/websocket.js'
 import healthRoutes from '../routes/health.js'
 import metricsRoute from '../routes/metrics.js'
@@ -31,6 +32,7 @@ export async function registerParts (fastify: FastifyInstance, options: PartsOpt
   const { template, registry, log } = options
   await fastify.register(config, options.config)
   await fastify.register(redis, { template, log })
+  await fastify.register(tracing)
   await fastify.register(symple, { ...options.service, log })
   await fastify.register(readiness)
   await fastify.register(websocket)

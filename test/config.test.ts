@@ -54,6 +54,7 @@ const CASES: Record<string, Case> = {
     good: { 'symple:*': 'debug', '*': 'debug', 'http, symple:core': 'debug', 'http:*': 'info' },
     bad: []
   },
+  SYMPLE_TRACING: flag(c => c.tracing, false),
   SYMPLE_PLAYGROUND: flag(c => c.playground, true),
   NODE_ENV: { read: c => c.playground, value: true, good: { production: false, development: true }, bad: [] },
   // In minutes; the configuration has seconds.

@@ -67,7 +67,8 @@ const VALUES: Required<Omit<ServerOptions, 'env' | 'redis' | 'registry' | 'probe
   pingInterval: 17,
   pingTimeout: 18,
   drainSeconds: 19,
-  compression: true
+  compression: true,
+  tracing: true
 }
 
 t.test('each variable has an option, and each option does what its variable does', async t => {

@@ -27,9 +27,12 @@ export function identify (
   if (message['type'] !== 'auth') throw new SympleError(401, 'Not authenticated')
   hub.stats.receive('auth')
   const auth = parseAuth(message, hub.limits)
-  const { permissions } = hub
-  const granted = after(hub.authenticate(auth, client), grant => permissions.authenticate(auth, grant, client))
-  return after(granted, grant => candidateOf(hub, auth, grant, client, connection))
+  const { permissions, tracer } = hub
+  const decide = () => {
+    const granted = after(hub.authenticate(auth, client), grant => permissions.authenticate(auth, grant, client))
+    return after(granted, grant => candidateOf(hub, auth, grant, client, connection))
+  }
+  return tracer === undefined ? decide() : tracer.trace('authenticate', { host: client.host }, decide)
 }
 
 /** What the grant says wins over what the client says of itself. */

@@ -22,6 +22,7 @@ import type { Session } from './session.js'
 import { Stats } from './stats.js'
 import { TimerWheel } from './timer-wheel.js'
 import { Tokens } from './tokens.js'
+import { tracedDispatcher, type Tracer } from './tracer.js'
 import type { VirtualPeer } from './virtual-peer.js'
 
 /** Milliseconds between two ticks of the wheel: how late a ping or a time-out may be. */
@@ -42,6 +43,8 @@ export interface Environment {
   readonly backplane: Backplane
   /** Makes ids that nobody can guess. */
   readonly newId: () => string
+  /** Undefined: nothing is traced. */
+  readonly tracer: Tracer | undefined
 }
 
 /** What the sessions of one node share. */
@@ -56,6 +59,7 @@ export class Hub implements Environment {
   readonly now: () => number
   readonly backplane: Backplane
   readonly newId: () => string
+  readonly tracer: Tracer | undefined
 
   readonly stats = new Stats(CLIENT_TYPES)
   readonly sessions = new Set<Session>()
@@ -68,7 +72,7 @@ export class Hub implements Environment {
   readonly rooms = new Rooms()
   readonly router: Router
   readonly permissions = new Permissions(this)
-  readonly dispatcher = new Dispatcher(this)
+  readonly dispatcher: Pick<Dispatcher, 'dispatch' | 'say'>
   readonly outbox: Outbox<Peer>
   readonly presence: Presence
   readonly cluster: Cluster
@@ -91,6 +95,10 @@ export class Hub implements Environment {
     this.now = environment.now
     this.backplane = environment.backplane
     this.newId = environment.newId
+    this.tracer = environment.tracer
+    const dispatcher = new Dispatcher(this)
+    // Without a tracer there is nothing in between: not even a check for each message.
+    this.dispatcher = this.tracer === undefined ? dispatcher : tracedDispatcher(dispatcher, this.tracer, this.stats)
     this.router = new Router(this.rooms)
     this.outbox = new Outbox(this.limits.maxBuffered, this.stats, peer => { this.#cut(peer) })
     this.presence = new Presence(this.rooms, this.outbox)

@@ -3,6 +3,7 @@ import type { Backplane } from './backplane.js'
 import type { Hooks } from './hooks.js'
 import type { Limits } from './limits.js'
 import type { Logger } from './logger.js'
+import type { Tracer } from './tracer.js'
 
 /**
  * Hooks are optional, too: none is set by default.
@@ -28,6 +29,8 @@ export interface SympleOptions<R = unknown> extends Partial<Hooks<R>> {
   backplane: Backplane
   /** Source of what tells peers of this node apart. Default: 128 random bits. */
   newId?: () => string
+  /** Follows authentications and messages. Default: nobody does. */
+  tracer?: Tracer | undefined
 }
 
 /** What there is at a moment. */

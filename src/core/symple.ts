@@ -74,7 +74,8 @@ export class Symple<R = unknown> extends EventEmitter<SympleEvents> implements H
       log,
       now: options.now ?? (() => performance.now()),
       backplane,
-      newId: () => peerId(backplane.node, unique())
+      newId: () => peerId(backplane.node, unique()),
+      tracer: options.tracer
     })
     this.#random = options.random ?? Math.random
     this.#ticker = setInterval(() => { this.#hub.wheel.advance() }, TICK)

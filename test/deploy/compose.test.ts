@@ -61,7 +61,7 @@ t.test('three nodes, each given time to drain', async t => {
   for (const [, { environment, stop_grace_period: grace }] of nodes) {
     const config = await read(environment as Record<string, string>)
     t.equal(grace, `${config.drainSeconds + GRACE}s`)
-    t.equal(config.redis?.url.kind, 'single')
+    t.equal(config.redis?.url?.kind, 'single')
     t.not(config.trustProxy, false)
   }
 })

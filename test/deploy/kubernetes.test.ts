@@ -105,7 +105,7 @@ async function configures (t: Test, { container, variables }: Manifests): Promis
   t.strictSame(Object.keys(given).filter(name => name !== 'REDIS_PASSWORD' && !(name in schema.properties)), [])
   const config = await read(given)
   t.equal(config.port, container.ports![0]!.containerPort)
-  t.equal(config.redis?.url.kind ?? 'none', container.env === undefined ? 'none' : 'single')
+  t.equal(config.redis?.url?.kind ?? 'none', container.env === undefined ? 'none' : 'single')
   t.not(config.trustProxy, false, 'clients have addresses of their own')
 }
 
