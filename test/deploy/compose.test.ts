@@ -13,10 +13,7 @@ import { run, temporaryFolder } from '../process.js'
 import { isolate, read } from '../read-config.js'
 import { startRedis } from '../redis.js'
 import { checkConfig, CONFIG, NODES, startHaproxy } from './haproxy.js'
-import { ROOT } from './tools.js'
-
-/** Seconds that the process allows itself beside the drain: GRACE in src/server.ts. */
-const GRACE = 5
+import { GRACE, ROOT } from './tools.js'
 
 const FOLDER = join(ROOT, 'deploy/compose')
 const compose = parse(readFileSync(join(FOLDER, 'compose.yaml'), 'utf8'), { merge: true }) as Required<Compose>

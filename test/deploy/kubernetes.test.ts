@@ -8,9 +8,7 @@ import { temporaryFolder } from '../process.js'
 import { isolate, read } from '../read-config.js'
 import { KUSTOMIZE, Manifests, type Manifest } from './manifests.js'
 import { faultsOf } from './strict.js'
-
-/** Seconds that the process allows itself beside the drain: GRACE in src/server.ts. */
-const GRACE = 5
+import { GRACE } from './tools.js'
 
 const HELM_ALL = [
   '--set', 'autoscaling.connections=5000', '--set', 'serviceMonitor.enabled=true', '--set', 'prometheusRule.enabled=true',

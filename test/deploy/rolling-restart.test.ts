@@ -7,12 +7,10 @@ import { Endpoints } from './endpoints.js'
 import { startHaproxy } from './haproxy.js'
 import { Manifests } from './manifests.js'
 import { Regulars } from './regulars.js'
+import { GRACE } from './tools.js'
 
 /** By how much the timings of the manifests are shortened. */
 const SCALE = 10
-
-/** Seconds that the process allows itself beside the drain: GRACE in src/server.ts. It is not shortened. */
-const GRACE = 5
 
 const CLIENTS = 24
 
@@ -28,6 +26,7 @@ t.test('as Kubernetes does it, with the timings of the manifests', async t => {
   t.strictSame([maxSurge, maxUnavailable], [1, 0], 'the order below')
   const preStop = manifests.preStop / SCALE
   const drain = manifests.drain / SCALE
+  // What the process allows itself is not shortened.
   const grace = (manifests.pod.terminationGracePeriodSeconds! - GRACE) / SCALE + GRACE
   const env = { SYMPLE_DRAIN_SECONDS: String(drain), SYMPLE_NODE_TTL: NODE_TTL }
 

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
-import { delimiter } from 'node:path'
+import { readFileSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
@@ -8,6 +9,9 @@ const FOLDER = fileURLToPath(new URL('../../node_modules/.cache/deploy-tools', i
 
 /** The root of the repository. */
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
+/** Seconds that the process allows itself beside the drain, as it stands in the source. */
+export const GRACE = Number(/^const GRACE = (\d+)$/m.exec(readFileSync(join(ROOT, 'src/server.ts'), 'utf8'))![1])
 
 /** An environment in which the tools of deploy/ are found. */
 export const TOOLS_PATH = [process.env['PATH'], FOLDER].join(delimiter)
