@@ -1,6 +1,8 @@
 import type { Server } from 'node:net'
-import type { FastifyBaseLogger } from 'fastify'
+import redisPlugin, { type FastifyRedis } from '@fastify/redis'
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
+import type { Redis } from 'ioredis'
 import { RedisBackplane } from '../src/backplane/redis/backplane.js'
 import { isReady, Names, type Client, type Clients } from '../src/backplane/redis/client.js'
 import { RedisSessions } from '../src/backplane/redis/sessions.js'
@@ -58,7 +60,8 @@ export default fp<RedisPluginOptions>(async (fastify, { template, log: parent })
     client.on('ready', () => { log.info({ connection: name }, 'Redis connected') })
     client.on('error', (err: Error) => { log.debug({ connection: name, err }, 'Redis connection failed') })
   }
-  await connects(clients.commands, Math.min(timeout * 1000, MAX_WAIT))
+  const connected = await connects(clients.commands, Math.min(timeout * 1000, MAX_WAIT))
+  await decorate(fastify, clients.commands, connected)
   fastify.decorate('backplane', new RedisBackplane({ clients, prefix, timeout, nodeTtl, log }))
   fastify.decorate('sessionStore', new RedisSessions(clients.commands, new Names(prefix)))
   // After the service, which says goodbye through them.
@@ -66,6 +69,17 @@ export default fp<RedisPluginOptions>(async (fastify, { template, log: parent })
     for (const client of Object.values(clients) as Client[]) client.disconnect()
   })
 }, { name: 'symple-redis', fastify: '5.x', dependencies: ['symple-config'] })
+
+/**
+ * Decorates the instance with `redis`, where a gateway does not have one that is its own.
+ *
+ * @param connected @fastify/redis would wait for a Redis that is away, and then give up: the server starts without
+ */
+async function decorate (fastify: FastifyInstance, client: Client, connected: boolean): Promise<void> {
+  if (fastify.hasDecorator('redis')) return
+  if (connected) await fastify.register(redisPlugin, { client: client as Redis })
+  else fastify.decorate('redis', client as FastifyRedis)
+}
 
 /** Two instances of a gateway in one place would be two nodes of one server. */
 function settle (server: Server, { prefix, place }: Tenancy): void {
@@ -77,16 +91,13 @@ function settle (server: Server, { prefix, place }: Tenancy): void {
   tenancies.push({ prefix, place })
 }
 
-/** Waits for the first attempt to connect, but not for long: who stands still takes a connection, and says nothing. */
-async function connects (client: Client, timeout: number): Promise<void> {
-  if (isReady(client)) return
-  await new Promise<void>(resolve => {
-    const timer = setTimeout(resolve, timeout)
-    for (const event of ['ready', 'close']) {
-      client.once(event, () => {
-        clearTimeout(timer)
-        resolve()
-      })
-    }
+/** Whether the first attempt to connect succeeds in time: who stands still takes a connection, and says nothing. */
+async function connects (client: Client, timeout: number): Promise<boolean> {
+  if (isReady(client)) return true
+  return await new Promise(resolve => {
+    const timer = setTimeout(() => { resolve(false) }, timeout)
+    client.once('ready', () => { resolve(true) })
+    client.once('close', () => { resolve(false) })
+    for (const event of ['ready', 'close']) client.once(event, () => { clearTimeout(timer) })
   })
 }

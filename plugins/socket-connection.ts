@@ -1,5 +1,5 @@
 import { Socket } from 'node:net'
-import type { WebSocket } from 'ws'
+import type { WebSocket } from '@fastify/websocket'
 import type { Connection } from '../src/core/connection.js'
 import { payloads } from '../src/core/frame.js'
 

@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events'
 import { ServerResponse, type IncomingMessage } from 'node:http'
 import type { Server, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -7,6 +8,8 @@ export interface Upgrade {
   readonly socket: Duplex
   /** What came behind the request. */
   readonly head: Buffer
+  /** What would answer it if it got none, as soon as Fastify has the request. */
+  response: ServerResponse | null
 }
 
 const kUpgrade = Symbol('symple.upgrade')
@@ -25,8 +28,8 @@ export class Upgrades {
   readonly #server: Server
   /** Those at our paths that have not been answered. */
   readonly #pending = new Set<Duplex>()
-  /** Path → whether no other listener may see upgrades to it. */
-  readonly #paths = new Map<string, boolean>()
+  /** Path → the listeners that get upgrades to it; null: those of the server, which know of our route. */
+  readonly #paths = new Map<string, EventEmitter | null>()
   readonly #forget: (this: Duplex) => void
 
   /** All instances on one server share what this returns. */
@@ -57,10 +60,10 @@ export class Upgrades {
   /**
    * Has upgrades to a path be ours.
    *
-   * @param alone false: another listener takes them, and hands them over by what it knows of the route
+   * @param gate whose listeners get them, and nobody else; null: those of the server do, and know of our route
    */
-  claim (path: string, alone: boolean): void {
-    this.#paths.set(path, alone)
+  claim (path: string, gate: EventEmitter | null): void {
+    this.#paths.set(path, gate)
   }
 
   /** Whether a request asks for a WebSocket that it has not got yet. */
@@ -68,14 +71,33 @@ export class Upgrades {
     return request[kUpgrade] !== undefined
   }
 
-  /** Gives the socket to who makes it a WebSocket; undefined: there is nothing to give. */
-  release (request: Request): Upgrade | undefined {
+  /** Takes note of what answers a request unless it gets its WebSocket. */
+  admit (request: Request, response: ServerResponse): void {
     const upgrade = request[kUpgrade]
-    if (upgrade === undefined) return undefined
+    if (upgrade !== undefined) upgrade.response = response
+  }
+
+  /**
+   * Sends a request through the gate after all, of whose address only the router knows that it means our route: it is
+   * not case-sensitive, say.
+   */
+  redirect (request: Request, gate: EventEmitter): void {
+    const { socket, head, response } = request[kUpgrade]!
+    response!.detachSocket(socket as Socket)
+    socket.off('error', destroy)
+    gate.emit('upgrade', request, socket, head)
+  }
+
+  /** The socket of a request has become a WebSocket. */
+  release (request: Request): void {
+    const upgrade = request[kUpgrade]
+    if (upgrade === undefined) return
     request[kUpgrade] = undefined
-    this.#forget.call(upgrade.socket)
-    upgrade.socket.off('close', this.#forget).off('error', destroy)
-    return upgrade
+    const { socket, response } = upgrade
+    this.#forget.call(socket)
+    socket.off('close', this.#forget)
+    // Else the socket holds on to the request and the response.
+    response?.detachSocket(socket as Socket)
   }
 
   /** Ends the socket of a request that was answered otherwise. */
@@ -91,13 +113,14 @@ export class Upgrades {
 
   /** @returns false: the event is for other listeners */
   #takes (request: Request, socket: Duplex, head: Buffer): boolean {
-    const alone = this.#paths.get(pathOf(request.url!))
     const others = this.#server.listenerCount('upgrade') > 1
     // Whoever offers another protocol is content with plain HTTP.
     const isWebSocket = request.headers.upgrade?.toLowerCase() === 'websocket'
-    if (isWebSocket) request[kUpgrade] = { socket, head }
-    if (isWebSocket && (alone !== undefined || !others)) this.#hold(socket)
-    if (others && !(isWebSocket && alone === true)) return false
+    const gate = isWebSocket ? this.#paths.get(pathOf(request.url!)) : undefined
+    if (isWebSocket) request[kUpgrade] = { socket, head, response: null }
+    if (isWebSocket && (gate !== undefined || !others)) this.#hold(socket)
+    if (gate) return gate.emit('upgrade', request, socket, head)
+    if (others) return false
     this.#answer(request, socket)
     return true
   }

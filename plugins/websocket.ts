@@ -1,7 +1,8 @@
+import { Server } from 'node:http'
 import { Socket } from 'node:net'
+import websocket, { type WebSocket, type WebsocketPluginOptions } from '@fastify/websocket'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { WebSocketServer, type ServerOptions, type WebSocket } from 'ws'
 import type { Session } from '../src/core/session.js'
 import type { Symple } from '../src/core/symple.js'
 import { clientAddress } from './client-address.js'
@@ -10,11 +11,11 @@ import { Upgrades } from './upgrades.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Whether a request asks for a WebSocket. */
-    isUpgrade (request: FastifyRequest): boolean
-    /** Makes the request of an upgrade a WebSocket, and that a client of the service. */
+    /** Whether a request asks for a WebSocket; `reply` is its answer if it is not to get one. */
+    isUpgrade (request: FastifyRequest, reply: FastifyReply): boolean
+    /** Has a request get its WebSocket that came to the route as plain HTTP. */
     upgrade (request: FastifyRequest, reply: FastifyReply): void
-    /** Makes a WebSocket of the gateway's @fastify/websocket a client of the service. */
+    /** Makes a WebSocket a client of the service. */
     serveWebSocket (ws: WebSocket, request: FastifyRequest): void
   }
 }
@@ -42,51 +43,44 @@ interface Owned { [kSession]: Session }
 
 /**
  * Decorates the instance with what turns upgrades into clients. Where the gateway has registered @fastify/websocket
- * before, that makes our WebSockets too; else, or where it comes later, we make them ourselves.
+ * before, that makes our WebSockets too; else, or where it comes later, we have one of our own, behind a gate through
+ * which come the upgrades at our path alone.
  */
 export default fp(async (fastify) => {
-  const { symple, config: { limits, compression } } = fastify
+  const { symple, config: { limits } } = fastify
   const upgrades = Upgrades.of(fastify.server)
   // 0 means no limit to the library too.
   const maxPayload = Math.min(limits.maxMessageSize * SLACK, MAX_PAYLOAD)
-  const options: ServerOptions & { maxFragments: number, closeTimeout: number } = {
-    noServer: true,
-    maxPayload,
-    maxFragments: MAX_FRAGMENTS,
-    closeTimeout: CLOSE_TIMEOUT,
-    perMessageDeflate: compression,
-    clientTracking: false
-  }
-  const server = new WebSocketServer(options)
-  const library = fastify.hasDecorator('websocketServer')
-    ? fastify.getDecorator<WebSocketServer>('websocketServer')
-    : undefined
-  if (library !== undefined) warnOfPayload(fastify, library, maxPayload)
+  const isHosted = fastify.hasDecorator('websocketServer')
+  const gate = isHosted ? null : new Server()
+  if (gate === null) warnOfPayload(fastify, maxPayload)
+  else await registerWebSocket(fastify, gate, maxPayload)
+  const cut = isHosted ? cutInTime : undefined
 
-  fastify.decorate('isUpgrade', (request: FastifyRequest) => upgrades.isPending(request.raw))
+  fastify.decorate('isUpgrade', (request: FastifyRequest, reply: FastifyReply) => {
+    upgrades.admit(request.raw, reply.raw)
+    return upgrades.isPending(request.raw)
+  })
 
   fastify.decorate('upgrade', (request: FastifyRequest, reply: FastifyReply) => {
     reply.hijack()
-    const { socket, head } = upgrades.release(request.raw)!
-    // Else the socket holds on to the request and the response.
-    reply.raw.detachSocket(socket as Socket)
-    server.handleUpgrade(request.raw, socket, head, ws => { attach(symple, ws, socket, request) })
+    upgrades.redirect(request.raw, gate!)
   })
 
   fastify.decorate('serveWebSocket', (ws: WebSocket, request: FastifyRequest) => {
     upgrades.release(request.raw)
-    // The plugin closes those it knows before we can tell them why, and waits for them.
-    library?.clients?.delete(ws)
+    // The plugin of a gateway closes those it knows before we can tell them why, and waits for them.
+    if (isHosted) fastify.websocketServer.clients?.delete(ws)
     // Its listener holds on to the request of each connection, and cuts those that are being told what they did wrong.
     ws.removeAllListeners('error')
-    ws.on('error', cutInTime)
-    attach(symple, ws, request.raw.socket, request, cutInTime)
+    if (cut !== undefined) ws.on('error', cut)
+    attach(symple, ws, request.raw.socket, request, cut)
   })
 
   fastify.addHook('onRoute', route => {
     // The API that a gateway documents is its own.
     route.schema = { ...route.schema, ...HIDDEN }
-    if ('wsHandler' in route) return upgrades.claim(route.url, library === undefined)
+    if ('wsHandler' in route) return upgrades.claim(route.url, gate)
     route.onRequest = [refuseUpgrade, ...[route.onRequest ?? []].flat()]
   })
   // Answers of hooks that come before us come here too.
@@ -104,9 +98,22 @@ export default fp(async (fastify) => {
   }
 }, { name: 'symple-websocket', fastify: '5.x', dependencies: ['symple-config', 'symple-service'] })
 
+async function registerWebSocket (fastify: FastifyInstance, gate: Server, maxPayload: number): Promise<void> {
+  const options: NonNullable<WebsocketPluginOptions['options']> & { maxFragments: number, closeTimeout: number } = {
+    server: gate,
+    maxPayload,
+    maxFragments: MAX_FRAGMENTS,
+    closeTimeout: CLOSE_TIMEOUT,
+    perMessageDeflate: fastify.config.compression,
+    clientTracking: false
+  }
+  // The service drains its peers: the library's own end closes clients without a code, and waits for those who ignore it.
+  await fastify.register(websocket, { options, preClose: done => { done() } })
+}
+
 /** Our own limit holds for each message, but the plugin has read all of it by then. */
-function warnOfPayload (fastify: FastifyInstance, { options }: WebSocketServer, wanted: number): void {
-  const { maxPayload = 0 } = options
+function warnOfPayload (fastify: FastifyInstance, wanted: number): void {
+  const { maxPayload = 0 } = fastify.websocketServer.options
   if (wanted === 0 || (maxPayload > 0 && maxPayload <= wanted)) return
   fastify.log.warn({ maxPayload, wanted }, 'the maxPayload of @fastify/websocket lets clients fill more memory than they may send')
 }

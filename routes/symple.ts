@@ -1,34 +1,30 @@
-import type { FastifyInstance, FastifyPluginAsync, FastifyRequest, RouteOptions } from 'fastify'
+import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { PROTOCOL } from '../src/core/protocol.js'
-
-/** A route as @fastify/websocket understands it, where the gateway has registered that. */
-type WebSocketRoute = RouteOptions & { wsHandler: (ws: Parameters<FastifyInstance['serveWebSocket']>[0], request: FastifyRequest) => void }
 
 /** The WebSocket, and for whoever comes without one the playground, or a word about what this is. */
 const route: FastifyPluginAsync = async (fastify) => {
   const { config } = fastify
 
-  const webSocketRoute: WebSocketRoute = {
+  fastify.route({
     method: 'GET',
     url: config.path,
     onRequest: (request, reply, done) => {
-      const refusal = fastify.isUpgrade(request) ? refusalOf(request) : undefined
+      const refusal = fastify.isUpgrade(request, reply) ? refusalOf(request) : undefined
       if (refusal === undefined) return done()
       const [status, reason] = refusal
       request.log.info({ host: request.ip, status, reason }, 'refused')
       reply.code(status).header('connection', 'close').send({ status, message: reason })
     },
-    handler: (request, reply) => {
-      if (fastify.isUpgrade(request)) return fastify.upgrade(request, reply)
+    handler: async (request, reply) => {
+      if (fastify.isUpgrade(request, reply)) return fastify.upgrade(request, reply)
       const { playground } = fastify
       reply.header('vary', 'accept')
       if (playground?.isFor(request)) return playground.answer(request, reply)
       reply.type('text/plain; charset=utf-8')
-      reply.send(`This is a Symple server. It speaks ${PROTOCOL} over WebSocket at this address.\n`)
+      return `This is a Symple server. It speaks ${PROTOCOL} over WebSocket at this address.\n`
     },
     wsHandler: (ws, request) => { fastify.serveWebSocket(ws, request) }
-  }
-  fastify.route(webSocketRoute)
+  })
 
   function refusalOf (request: FastifyRequest): [status: number, reason: string] | undefined {
     if (!fastify.symple.accepting) return [503, 'Server shutting down']

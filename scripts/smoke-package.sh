@@ -49,7 +49,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 
 // The WebSocket library comes with the server.
 const require = createRequire(new URL('node_modules/symple-server/package.json', import.meta.url))
-const { WebSocket } = require('ws')
+const { WebSocket } = createRequire(require.resolve('@fastify/websocket'))('ws')
 
 // Nothing here takes a minute: what is still waited for then will not come.
 setTimeout(() => { throw new Error('timed out') }, 60_000).unref()
