@@ -1,5 +1,5 @@
 /** Codes after which the same attempt would fail again: the table in PROTOCOL.md §9. */
-const FINAL = new Set([1000, 1002, 1007])
+const FINAL = new Set([1000, 1002, 1007, 1008])
 
 /** Milliseconds to wait after a code, at least: who ignored the rate limit comes back slower. */
 const PAUSES = new Map([[4429, 10_000]])

@@ -1,18 +1,38 @@
+import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { checkFrame, describeTo } from '../../src/browser/playground/check.js'
 import { explainEnd, explainFault } from '../../src/browser/playground/explain.js'
 import { FrameStore, matches, type SeenFrame } from '../../src/browser/playground/frame-store.js'
 import { TEMPLATES } from '../../src/browser/playground/templates.js'
-import { parseFrame } from '../../src/client/index.js'
+import { mayReconnect, parseFrame } from '../../src/client/index.js'
 import { CloseCode } from '../../src/core/errors.js'
 import { connect, startServer } from '../helper.js'
 
-t.test('every close code of the server, and those that the protocol names, have words of their own', async t => {
-  const codes = [...Object.values(CloseCode), 1002, 1006, 1007]
-  const titles = codes.map(code => explainEnd(code).title)
-  t.equal(new Set(titles).size, codes.length)
-  for (const code of [3000, 4000]) t.ok(!titles.includes(explainEnd(code).title))
-  const words = [400, 401, 408, 413, 429, 503, 599].map(explainFault)
+const PROTOCOL = readFileSync(new URL('../../PROTOCOL.md', import.meta.url), 'utf8')
+
+/** The rows of the first table of a section: numbers of the first cell, and the last cell. */
+function table (section: number): Array<{ numbers: number[], last: string }> {
+  const [, text = ''] = new RegExp(`^## ${section}\\..*?\\n\\n(\\|.*?)\\n\\n`, 'ms').exec(PROTOCOL.slice(PROTOCOL.indexOf(`\n## ${section}.`))) ?? []
+  return text.split('\n').map(row => row.split('|').map(cell => cell.trim()))
+    .map(([, first = '', ...rest]) => ({ numbers: first.match(/\d+/g)?.map(Number) ?? [], last: rest.at(-2) ?? '' }))
+    .filter(({ numbers }) => numbers.length > 0)
+}
+
+t.test('every close code of the protocol has words of its own, and the client obeys it', async t => {
+  const rows = table(9)
+  const codes = rows.flatMap(({ numbers }) => numbers)
+  t.strictSame(Object.values(CloseCode).filter(code => !codes.includes(code)), [])
+  for (const { numbers, last } of rows) {
+    for (const code of numbers) t.equal(mayReconnect(code), last.startsWith('yes'), `${code}: ${last}`)
+  }
+  const titles = [...codes, 3000, 4999].map(code => explainEnd(code).title)
+  t.equal(new Set(titles).size, titles.length)
+})
+
+t.test('every status of the protocol has words of its own', async t => {
+  const statuses = new Set(table(8).flatMap(({ numbers }) => numbers))
+  t.ok(statuses.size > 5)
+  const words = [...statuses, 599].map(explainFault)
   t.equal(new Set(words).size, words.length)
 })
 

@@ -17,6 +17,10 @@ const ENDS: Record<number, Explanation> = {
       'lets WebSockets through; if SYMPLE_ALLOWED_ORIGINS is set, it must have the origin of this page.'
   },
   1007: { title: 'The server got text that is not UTF-8', advice: 'That is a fault of the client, or of something between the two.' },
+  1008: {
+    title: 'A message came in too many pieces',
+    advice: 'That is a fault of the client, or of something between the two: a message should be one WebSocket frame.'
+  },
   1009: {
     title: 'A frame was larger than the server takes',
     advice: 'Send less at a time. The limit is SYMPLE_MAX_MESSAGE_SIZE, 64 KiB unless configured.'
@@ -29,6 +33,10 @@ const ENDS: Record<number, Explanation> = {
   4401: {
     title: 'The server does not let you in',
     advice: 'It needs a token that it knows and that has not expired. Leave the user empty, or give the one that the token is for.'
+  },
+  4403: {
+    title: 'The application has disconnected you',
+    advice: 'The reason says why. This page does not come back by itself; you can connect again.'
   },
   4408: { title: 'The server had no word from this client in time', advice: 'The network may be slow. The limit is SYMPLE_AUTH_TIMEOUT.' },
   4429: {
@@ -49,6 +57,7 @@ export function explainEnd (code: number): Explanation {
 const FAULTS: Record<number, string> = {
   400: 'The server could not use what was sent, and has done nothing with it. The connection stays open.',
   401: 'The server does not take the token, or no longer.',
+  403: 'The application that runs the server does not allow it.',
   408: 'The first frame did not come in time.',
   413: 'That was larger than the server takes. It was not passed on.',
   429: 'Too many messages in too short a time: the last ones were dropped. Send more slowly.',
