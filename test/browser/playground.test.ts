@@ -1,46 +1,18 @@
-import type { Page } from 'playwright-core'
+import type { AddressInfo } from 'node:net'
+import helmet from '@fastify/helmet'
+import Fastify from 'fastify'
 import t from 'tap'
+import symple from '../../src/app.js'
 import { createIdentity, tlsVariables } from '../certificate.js'
 import { connect, eventually, startServer } from '../helper.js'
 import { startSessionServer } from '../session-server.js'
-import { openTabs, startBrowser, violations, type Tabs } from './chromium.js'
+import { openTabs, startBrowser } from './chromium.js'
+import { enter, field, fill, httpOf, people, said, write } from './playground.js'
 
 const browser = await startBrowser(t)
 
 /** What the browser says of each attempt to reach a server that is away. */
 const REFUSED = /WebSocket connection to .* failed/
-
-const httpOf = (url: string) => url.replace(/^ws/, 'http')
-
-const field = (page: Page, label: string) => page.locator('input').and(page.getByLabel(label, { exact: true }))
-
-async function fill (page: Page, fields: Record<string, string>): Promise<void> {
-  for (const [label, value] of Object.entries(fields)) await field(page, label).fill(value)
-}
-
-/** Opens a tab and connects in it. */
-async function enter (tabs: Tabs, url: string, user: string, rooms = 'lobby'): Promise<Page> {
-  const page = await tabs.open(httpOf(url))
-  await fill(page, { User: user, Rooms: rooms })
-  await page.getByRole('button', { name: 'Connect' }).click()
-  await page.getByRole('status').getByText(`Online as ${user}`).waitFor()
-  return page
-}
-
-/** Writes to one of those in the list. */
-async function write (page: Page, to: string | RegExp, text: string): Promise<void> {
-  const options = page.locator('#to option')
-  const option = typeof to === 'string' ? options.getByText(to, { exact: true }) : options.filter({ hasText: to })
-  // It is there as soon as its presence is.
-  await option.first().waitFor({ state: 'attached' })
-  await page.locator('#to').selectOption(await option.first().getAttribute('value') ?? '')
-  await page.locator('#text').fill(text)
-  await page.locator('#text').press('Enter')
-}
-
-const said = (page: Page, text: string) => page.locator('#chat .line').filter({ hasText: text })
-
-const people = async (page: Page) => await page.locator('#people b').allTextContents()
 
 t.test('two tabs see each other, and chat with a peer, a user, rooms and everybody', async t => {
   const { url } = await startServer(t)
@@ -274,40 +246,17 @@ t.test('works under a path, and over TLS', async t => {
   t.strictSame(tabs.complaints, [])
 })
 
-for (const [what, colorScheme, width] of [['light', 'light', 1400], ['dark', 'dark', 1400], ['a phone', 'light', 380]] as const) {
-  t.test(`is accessible: ${what}`, async t => {
-    const { server, url } = await startServer(t)
-    const tabs = await openTabs(t, browser, { bypassCSP: true, colorScheme, viewport: { width, height: 800 }, reducedMotion: 'reduce' })
-    const show = async (view: string) => {
-      const button = page.locator(`[data-show=${view}]`)
-      if (await button.isVisible()) await button.click()
-    }
-    const check = async (state: string) => { t.strictSame(await violations(page), [], state) }
-    const page = await tabs.open(httpOf(url))
-    await page.getByText('Token', { exact: true }).first().click()
-    await check('before')
-    await page.getByRole('button', { name: 'Connect' }).click()
-    await page.getByText(/^Online as/).waitFor()
-    const bob = await connect(t, url, { user: 'bob', rooms: ['lobby'], data: { status: 'here' } })
-    bob.send({ type: 'event', name: 'doorbell', data: { pressed: true } })
-    await show('chat')
-    await said(page, 'doorbell').waitFor()
-    await page.locator('[data-mode=json]').click()
-    await page.getByLabel('Start from').selectOption('A faulty "to"')
-    await page.locator('#send-json').click()
-    await page.locator('.fault').waitFor()
-    await check('the conversation')
-    await page.getByLabel('Frame as JSON').fill('{')
-    await check('an error in the editor')
-    await show('frames')
-    await page.locator('#frames summary').last().click()
-    await check('frames')
-    await show('people')
-    await page.locator('#people button').waitFor()
-    await check('people')
-    t.ok(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'), 'nothing sticks out')
-    await server.close()
-    await page.getByText(/^Next attempt/).waitFor()
-    await check('a lost connection')
-  })
-}
+t.test('works in a gateway that has a policy of its own, under a prefix', async t => {
+  const gateway = Fastify()
+  t.teardown(() => gateway.close())
+  await gateway.register(helmet)
+  await gateway.register(symple, { prefix: '/realtime', env: false, playground: true, drainSeconds: 0 })
+  await gateway.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = gateway.server.address() as AddressInfo
+  const tabs = await openTabs(t, browser)
+  const alice = await enter(tabs, `ws://127.0.0.1:${port}/realtime/`, 'alice')
+  const bob = await enter(tabs, `ws://127.0.0.1:${port}/realtime`, 'bob')
+  await write(alice, 'bob', 'hello')
+  await said(bob, 'hello').waitFor()
+  t.strictSame(tabs.complaints, [])
+})
