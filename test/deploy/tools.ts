@@ -14,7 +14,7 @@ export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 export const GRACE = Number(/^const GRACE = (\d+)$/m.exec(readFileSync(join(ROOT, 'src/server.ts'), 'utf8'))![1])
 
 /** An environment in which the tools of deploy/ are found. */
-export const TOOLS_PATH = [process.env['PATH'], FOLDER].join(delimiter)
+export const TOOLS_PATH = [process.env['PATH'], '/usr/sbin', FOLDER].join(delimiter)
 
 const execute = promisify(execFile)
 
