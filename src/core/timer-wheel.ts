@@ -26,11 +26,15 @@ export class TimerWheel {
     this.#last = Math.floor(now() / tick)
   }
 
-  /** Has `item` expire after `delay` milliseconds, and not when it was to expire before. Infinity: never. */
+  /**
+   * Has `item` expire after `delay` milliseconds, in the next tick at the earliest, and not when it was to expire
+   * before. Infinity: never.
+   */
   schedule (item: Timed, delay: number): void {
     this.cancel(item)
     if (delay === Infinity) return
-    item.due = this.#now() + delay
+    // What is overdue would stand in the slot that is walked over just now, and be met there again and again.
+    item.due = this.#now() + Math.max(delay, 0)
     // In the tick that follows, so that it is never early.
     item.slot = this.#slots[(Math.floor(item.due / this.#tick) + 1) % SLOTS]!
     item.slot.add(item)

@@ -49,6 +49,17 @@ t.test('expires an item once, never early and at most two ticks late', t => {
   t.end()
 })
 
+t.test('expires what is overdue in the next tick, though it comes again and again', t => {
+  const { wheel, at } = setUp()
+  const one = item(() => { wheel.schedule(one, -1000) })
+  wheel.schedule(one, -1000)
+  for (const expired of [1, 2, 3]) {
+    at(expired * TICK)
+    t.equal(one.expired, expired)
+  }
+  t.end()
+})
+
 t.test('forgets an item that is cancelled', t => {
   const { wheel, at } = setUp()
   const [one, other] = [item(), item()]
