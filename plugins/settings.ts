@@ -51,6 +51,8 @@ export interface Settings {
   rateLimit: number
   /** Seconds that `rateLimit` is for; not 0. Default: 10. */
   rateSeconds: number
+  /** Seconds between two fresh tokens of a peer. Default: 1. */
+  refreshInterval: number
   /** Connections at a time. Default: 0, no limit. */
   maxConnections: number
   /** Unsent bytes to one peer, past which it is cut. Default: 4194304. */

@@ -71,6 +71,7 @@ const CASES: Record<string, Case> = {
   SYMPLE_MAX_MESSAGE_SIZE: count(c => c.limits.maxMessageSize, DEFAULT_LIMITS.maxMessageSize),
   SYMPLE_RATE_LIMIT: count(c => c.limits.rateLimit, DEFAULT_LIMITS.rateLimit),
   SYMPLE_RATE_SECONDS: number(c => c.limits.rateSeconds, DEFAULT_LIMITS.rateSeconds, ['0']),
+  SYMPLE_REFRESH_INTERVAL: seconds(c => c.limits.refreshInterval, DEFAULT_LIMITS.refreshInterval),
   SYMPLE_MAX_CONNECTIONS: count(c => c.limits.maxConnections, 0),
   SYMPLE_MAX_BUFFERED: count(c => c.limits.maxBuffered, DEFAULT_LIMITS.maxBuffered),
   SYMPLE_ALLOWED_ORIGINS: {

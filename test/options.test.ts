@@ -61,6 +61,7 @@ const VALUES: Required<Omit<ServerOptions, 'env' | 'redis' | 'registry' | 'probe
   maxMessageSize: 12,
   rateLimit: 13,
   rateSeconds: 14,
+  refreshInterval: 21,
   maxConnections: 15,
   maxBuffered: 16,
   allowedOrigins: ['https://a.example', 'https://b.example'],

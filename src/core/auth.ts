@@ -1,9 +1,9 @@
+import { grantOf } from './claims.js'
 import type { Client } from './connection.js'
 import { SympleError } from './errors.js'
-import { isNestedWithin, isObject, MAX_DEPTH, serialisedSize, type Json, type JsonObject } from './json.js'
+import { isNestedWithin, isObject, MAX_DEPTH, type Json, type JsonObject } from './json.js'
 import type { Limits } from './limits.js'
-import { publicFields } from './peer.js'
-import { given, isAddressable, isName, type Auth } from './protocol.js'
+import type { Auth } from './protocol.js'
 
 /** What an authenticator lets a client be. */
 export interface Grant {
@@ -21,6 +21,8 @@ export interface Grant {
   readonly token?: string
   /** What the token stands for, whole: hooks see it, peers don't. */
   readonly session?: JsonObject
+  /** When it ends, in milliseconds since 1970. Undefined: not by itself. */
+  readonly expires?: number
 }
 
 /**
@@ -33,6 +35,11 @@ export type Authenticator = (auth: Auth, client: Client) => Grant | Promise<Gran
 export const anonymous: Authenticator = ({ user, rooms }) => ({
   user, name: undefined, rooms: [], requested: rooms, fixed: {}
 })
+
+/** What a client is told whose token is good, and somebody else's. */
+export function notTheirs (): SympleError {
+  return new SympleError(401, 'Token is not this user\'s')
+}
 
 /** Where sessions are kept. All methods reject where that can't be reached, or does not answer in time. */
 export interface SessionStore {
@@ -54,8 +61,8 @@ export function sessionAuthenticator (store: SessionStore, limits: Limits, ttl: 
     if (token === undefined) throw new SympleError(401, 'Token required')
     const text = await fromStore(store.load(token))
     if (text === null) throw new SympleError(401, 'Invalid token')
-    const grant = grantOf(text, limits)
-    if (user !== undefined && user !== grant.user) throw new SympleError(401, 'Token is not this user\'s')
+    const grant = read(text, limits)
+    if (user !== undefined && user !== grant.user) throw notTheirs()
     if (ttl > 0 && (await fromStore(store.renew([token], ttl))).length > 0) throw new SympleError(401, 'Invalid token')
     return { ...grant, token }
   }
@@ -70,24 +77,11 @@ async function fromStore<T> (answer: Promise<T>): Promise<T> {
 }
 
 /** @throws SympleError 401 for a session that gives nobody; where the backend is to blame, its cause says how */
-function grantOf (text: string, limits: Limits): Grant {
+function read (text: string, limits: Limits): Grant {
   const session = parse(text)
-  const user = given(session['user'])
-  const name = given(session['name'])
-  const rooms = session['rooms'] ?? []
-  const data = session['data'] ?? {}
-  if (user === undefined) throw faulty('it has no user')
-  if (!isAddressable(user, limits.maxNameLength)) throw faulty('its user can not be one')
-  if (name !== undefined && !isName(name, limits.maxNameLength)) throw faulty('its name can not be one')
-  if (!Array.isArray(rooms) || !rooms.every(room => isAddressable(room, limits.maxNameLength))) {
-    throw faulty('its rooms are no array of room names')
-  }
-  if (new Set(rooms.filter(room => room !== user)).size > limits.maxRoomsPerPeer) throw faulty('it has too many rooms')
-  if (!isObject(data)) throw faulty('its data are no object')
-  if (serialisedSize(data) > limits.maxDataSize) throw faulty('its data are too large')
-  const { type } = session
-  const fixed = publicFields(data)
-  return { user, name, rooms: rooms as string[], fixed: type === undefined ? fixed : { ...fixed, type }, session }
+  const { user, name, rooms, data, type } = session
+  const grant = grantOf({ user, name, rooms, data }, limits, faulty)
+  return { ...grant, fixed: type === undefined ? grant.fixed : { ...grant.fixed, type }, session }
 }
 
 function parse (text: string): JsonObject {

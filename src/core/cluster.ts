@@ -105,6 +105,13 @@ export class Cluster implements BackplaneListener {
     for (const room of peer.rooms.keys()) this.#backplane.enter(room.place, [peer])
   }
 
+  /** What others see of a peer has changed, and no message of its own tells of it. */
+  changed (peer: Peer): void {
+    this.published(peer)
+    const member = { id: peer.id, record: peer.record }
+    this.#mail.tell([...peer.rooms.keys()], places => ({ kind: 'enter', places, member }))
+  }
+
   /** Sends an entry to other nodes. Those that can't be reached don't get it. */
   send (nodes: readonly RemoteNode[], entry: Entry): void {
     this.#mail.send(nodes, entry)

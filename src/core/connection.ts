@@ -29,6 +29,6 @@ export interface Connection {
 export interface Client {
   /** Its address; behind a trusted proxy, the one that the proxy names. */
   readonly host: string
-  /** What asked for the connection, for hooks; whatever the edge has. The session lets it go after the handshake. */
+  /** What asked for the connection, for hooks; whatever the edge has. It is let go when no hook may want it. */
   request?: unknown
 }

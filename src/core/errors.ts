@@ -47,19 +47,29 @@ export class SympleError extends Error {
   override readonly name = 'SympleError'
   /** The limit that was exceeded, where it was one. */
   readonly limit: LimitName | undefined
+  /** What the operator is told beside the message. */
+  readonly detail: string | undefined
 
   /**
    * @param status what the client is told, an HTTP status
    * @param message what the client is told, in words: it names what is wrong and holds nothing secret
    */
-  constructor (readonly status: number, message: string, options: { limit?: LimitName, cause?: unknown } = {}) {
+  constructor (
+    readonly status: number, message: string, options: { limit?: LimitName, detail?: string, cause?: unknown } = {}
+  ) {
     super(message, options)
     this.limit = options.limit
+    this.detail = options.detail
   }
 
   /** The code of the close that follows the error, where one does. */
   get closeCode (): CloseCode {
     return CLOSE_CODES[this.status] ?? CloseCode.tryAgainLater
+  }
+
+  /** What is logged of it. */
+  get logged (): object {
+    return { status: this.status, reason: this.message, ...(this.detail !== undefined && { detail: this.detail }) }
   }
 
   /** @param id of the frame that this answers, where it has one */

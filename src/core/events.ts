@@ -21,7 +21,7 @@ export interface SympleEvents {
   leave: [peer: PeerDetails, room: string]
   /** It has sent a `message`, `command` or `event` that was let through, whether there is anybody to get it or not. */
   message: [peer: PeerDetails, message: JsonObject]
-  /** It has published what `peer.data` says now. */
+  /** It has published what `peer.data` says now, or a fresh token says so. */
   presence: [peer: PeerDetails]
 }
 

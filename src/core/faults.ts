@@ -3,7 +3,7 @@ import type { Hub } from './hub.js'
 import { outcomeOf, type DropReason } from './stats.js'
 
 /** As what a message counts that was answered with an error of a status, where not as invalid. */
-const droppedFor: Record<number, DropReason> = { 403: 'refused', 413: 'too_large' }
+const droppedFor: Record<number, DropReason> = { 403: 'refused', 413: 'too_large', 429: 'rate_limited' }
 
 /**
  * Counts and logs why a client could not be authenticated.
@@ -36,6 +36,6 @@ export function messageFault ({ log, stats }: Hub, error: unknown, whose: object
   }
   if (known.limit !== undefined) stats.exceed(known.limit)
   stats.drop(droppedFor[known.status] ?? 'invalid')
-  log.debug({ ...whose, status: known.status, reason: known.message }, 'refused message')
+  log.debug({ ...whose, ...known.logged }, 'refused message')
   return known
 }

@@ -1,4 +1,4 @@
-import type { Grant } from './auth.js'
+import { notTheirs, type Grant } from './auth.js'
 import type { Client, Connection } from './connection.js'
 import { SympleError } from './errors.js'
 import type { Hub } from './hub.js'
@@ -7,13 +7,22 @@ import { after, type Later } from './later.js'
 import { Peer, publicFields } from './peer.js'
 import { parseAuth, PROTOCOL, tooManyRooms, type Auth } from './protocol.js'
 
+/** What a grant comes to: what a client is beside its user, where it may be, and until when. */
+export interface Terms {
+  /** Fields of the peer object that the client can't override; the name too, if one was granted. */
+  readonly fixed: JsonObject
+  /** The ordinary rooms. */
+  readonly rooms: ReadonlySet<string>
+  /** What it rests on; null: nothing that others could end. */
+  readonly token: string | null
+  /** When it ends, in milliseconds since 1970; Infinity: not by itself. */
+  readonly expires: number
+}
+
 /** Who may come in: what a client becomes if it is still there. */
 export interface Candidate {
   readonly peer: Peer
-  /** The ordinary rooms that it enters. */
-  readonly rooms: ReadonlySet<string>
-  /** What it rests on; null: nothing that can end. */
-  readonly token: string | null
+  readonly terms: Terms
 }
 
 /**
@@ -23,45 +32,76 @@ export interface Candidate {
  */
 export function identify (
   hub: Hub, message: JsonObject, client: Client, connection: Connection
-): Candidate | Promise<Candidate> {
+): Later<Candidate> {
   if (message['type'] !== 'auth') throw new SympleError(401, 'Not authenticated')
+  return ask(hub, message, client, (grant, auth) => {
+    const peer = peerOf(hub, auth, grant, client, connection)
+    return after(termsOf(hub, grant, peer), terms => ({ peer, terms }))
+  })
+}
+
+/**
+ * Finds out what a peer is from now on, by a further `auth`.
+ *
+ * @throws SympleError, at once or later, as `identify`; 401 for who would be another user
+ */
+export function reidentify (hub: Hub, message: JsonObject, client: Client, peer: Peer): Later<Terms> {
+  return ask(hub, message, client, grant => {
+    if (userOf(grant) !== peer.user) throw notTheirs()
+    return termsOf(hub, grant, peer)
+  })
+}
+
+function ask<T> (
+  hub: Hub, message: JsonObject, client: Client, conclude: (grant: Grant, auth: Auth) => Later<T>
+): Later<T> {
   hub.stats.receive('auth')
   const auth = parseAuth(message, hub.limits)
   const { permissions, tracer } = hub
   const decide = () => {
     const granted = after(hub.authenticate(auth, client), grant => permissions.authenticate(auth, grant, client))
-    return after(granted, grant => candidateOf(hub, auth, grant, client, connection))
+    return after(granted, grant => conclude(grant, auth))
   }
   return tracer === undefined ? decide() : tracer.trace('authenticate', { host: client.host }, decide)
 }
 
-/** What the grant says wins over what the client says of itself. */
-function candidateOf (
-  hub: Hub, auth: Auth, grant: Grant, client: Client, connection: Connection
-): Later<Candidate> {
-  const { user, name, token = null } = grant
+function userOf ({ user }: Grant): string {
   if (user === undefined) throw new SympleError(400, 'user is required')
-  const peer = new Peer({
+  return user
+}
+
+/** What the grant says wins over what the client says of itself. */
+function peerOf (hub: Hub, auth: Auth, grant: Grant, client: Client, connection: Connection): Peer {
+  const user = userOf(grant)
+  return new Peer({
     id: hub.newId(),
     user,
-    name: name ?? auth.name ?? user,
+    name: auth.name ?? user,
     extras: publicFields(auth.data),
-    fixed: name === undefined ? grant.fixed : { ...grant.fixed, name },
+    fixed: fixedOf(grant),
     host: client.host
   }, connection)
-  const { requested = [] } = grant
-  const given = new Set([...grant.rooms, ...requested])
+}
+
+function termsOf (hub: Hub, grant: Grant, peer: Peer): Later<Terms> {
+  const { requested = [], token = null, expires = Infinity } = grant
   // The user's own name stands for the personal room, which is no gift.
-  given.delete(user)
+  const given = new Set([...grant.rooms, ...requested])
+  given.delete(peer.user)
   if (given.size > hub.limits.maxRoomsPerPeer) throw tooManyRooms(hub.limits.maxRoomsPerPeer)
-  const asked = requested.filter(room => room !== user && !grant.rooms.includes(room))
+  const asked = requested.filter(room => room !== peer.user && !grant.rooms.includes(room))
   return after(hub.permissions.requested(peer, asked), allowed => {
     const rooms = new Set([...grant.rooms, ...allowed])
-    rooms.delete(user)
-    return { peer, rooms, token }
+    rooms.delete(peer.user)
+    return { fixed: fixedOf(grant), rooms, token, expires }
   })
 }
 
-export function welcome ({ peer, rooms }: Candidate): object {
+function fixedOf ({ name, fixed }: Grant): JsonObject {
+  return name === undefined ? fixed : { ...fixed, name }
+}
+
+/** @param rooms the ordinary rooms that the peer is in from now on */
+export function welcome (peer: Peer, rooms: Iterable<string>): object {
   return { type: 'welcome', protocol: PROTOCOL, status: 200, peer: peer.describe(true), rooms: [peer.user, ...rooms] }
 }

@@ -45,14 +45,15 @@ export interface PeerSocket {
 
 /**
  * Decides who may come in, and as what. It is asked after the session or the token was found good, where there has to
- * be one, and before the client is told anything.
+ * be one, and before the client is told anything; then again for each fresh token that the client sends on the same
+ * connection. A client that is refused then goes on with the token that it has.
  *
  * An error that it throws, or rejects with, refuses the client: with 401 where its `statusCode` or `status` is 401 or
  * 403, else with 503. An answer that is malformed, or takes longer than `SYMPLE_HOOK_TIMEOUT`, refuses with 503.
  *
  * @param peer what the client would be
  * @param auth what it sent, the token included, which belongs into no log
- * @param request the HTTP request of its connection; it is let go when the client is in
+ * @param request the HTTP request of its connection. Where tokens are not checked, it is let go when the client is in
  */
 export type AuthenticateHook<R = unknown> = (
   peer: Applicant, auth: Auth, request: R

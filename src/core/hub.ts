@@ -40,6 +40,8 @@ export interface Environment {
   readonly log: Logger
   /** A monotonic clock, in milliseconds. */
   readonly now: () => number
+  /** Milliseconds since 1970. */
+  readonly wallNow: () => number
   readonly backplane: Backplane
   /** Makes ids that nobody can guess. */
   readonly newId: () => string
@@ -57,6 +59,7 @@ export class Hub implements Environment {
   readonly replyTimeout: number
   readonly log: Logger
   readonly now: () => number
+  readonly wallNow: () => number
   readonly backplane: Backplane
   readonly newId: () => string
   readonly tracer: Tracer | undefined
@@ -93,6 +96,7 @@ export class Hub implements Environment {
     this.replyTimeout = environment.replyTimeout
     this.log = environment.log
     this.now = environment.now
+    this.wallNow = environment.wallNow
     this.backplane = environment.backplane
     this.newId = environment.newId
     this.tracer = environment.tracer

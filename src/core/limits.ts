@@ -18,6 +18,8 @@ export interface Limits {
   rateLimit: number
   /** Seconds in which `rateLimit` messages are refilled. */
   rateSeconds: number
+  /** Seconds between two times that a peer asks to have a fresh token checked. */
+  refreshInterval: number
   /** Connections at a time. */
   maxConnections: number
   /** Unsent bytes to one peer, past which it is a slow consumer and cut. */
@@ -38,6 +40,7 @@ export const DEFAULT_LIMITS: Readonly<Limits> = {
   maxMessageSize: 65536,
   rateLimit: 1000,
   rateSeconds: 10,
+  refreshInterval: 1,
   maxConnections: 0,
   maxBuffered: 4 * 1024 * 1024,
   pingInterval: 25,

@@ -2,6 +2,8 @@ import type { Hub } from './hub.js'
 import type { Peer } from './peer.js'
 import type { Room } from './rooms.js'
 
+const nothing = () => {}
+
 /** Changes who is where: on this node with the presence that follows, and in what other nodes know. */
 export class Membership {
   readonly #hub: Hub
@@ -65,6 +67,35 @@ export class Membership {
     this.#hub.cluster.leaving(peer, room)
     this.#hub.presence.leave(peer, room, left)
     this.#hub.events.tell('leave', peer, name)
+  }
+
+  /**
+   * Has a peer that is entering no room join some rooms and leave others.
+   *
+   * @param moved is called before any presence that follows from it
+   * @returns as `arrive` does
+   */
+  move (peer: Peer, joins: readonly string[], leaves: readonly string[], moved: () => void): Promise<void> | undefined {
+    const { rooms, presence, events } = this.#hub
+    return this.#enter(peer, () => joins.map(name => rooms.obtain(false, name)), () => {
+      if (!this.has(peer)) return false
+      moved()
+      for (const name of joins) presence.join(peer, name, nothing)
+      return true
+    }, () => {
+      for (const name of joins) events.tell('join', peer, name)
+      // After the others: who is in one of either kind sees it all the time.
+      for (const name of leaves) {
+        if (rooms.isMember(peer, name)) this.leave(peer, name, nothing)
+      }
+    })
+  }
+
+  /** Tells all who see a peer what it is now. */
+  change (peer: Peer): void {
+    this.#hub.cluster.changed(peer)
+    this.#hub.presence.change(peer)
+    this.#hub.events.tell('presence', peer)
   }
 
   /** Has a peer leave all its rooms. */

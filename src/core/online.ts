@@ -1,30 +1,33 @@
+import { anonymous } from './auth.js'
 import { CloseCode, SympleError } from './errors.js'
-import { messageFault } from './faults.js'
+import { authenticationFault, messageFault } from './faults.js'
+import { reidentify, welcome, type Terms } from './handshake.js'
 import type { Hub } from './hub.js'
 import type { Json, JsonObject } from './json.js'
 import type { Peer } from './peer.js'
-import { decode, type Inbound } from './protocol.js'
+import { decode, tooManyRooms, type Inbound } from './protocol.js'
 import { RateLimiter } from './rate-limiter.js'
 import type { Session } from './session.js'
 import { Vigil } from './vigil.js'
 
-/** A session while its client is a peer: what the peer says, how much of it, and whether it is still there. */
+/** A session while its client is a peer: what the peer says, how much of it, whether it is still there, and may be. */
 export class Online {
   readonly peer: Peer
   readonly #session: Session
   readonly #limiter: RateLimiter
   readonly #vigil: Vigil
-  readonly #token: string | null
+  /** What it may be, and until when; null where clients are taken at their word, and while a fresh token is checked. */
+  #terms: Terms | null = null
+  /** When it may have a fresh token checked. */
+  #refreshAt = -Infinity
 
-  /** @param token on which the session rests; null: it rests on nothing that can end */
-  constructor (session: Session, peer: Peer, token: string | null) {
+  constructor (session: Session, peer: Peer, terms: Terms) {
     const { hub } = session
     this.peer = peer
     this.#session = session
-    this.#token = token
     this.#limiter = new RateLimiter(hub.limits, hub.now())
     this.#vigil = new Vigil(hub.limits, hub.now())
-    if (token !== null) hub.tokens.add(token, session)
+    if (hub.authenticate !== anonymous) this.#restOn(terms)
   }
 
   get #hub (): Hub {
@@ -33,7 +36,12 @@ export class Online {
 
   /** When `watch` has something to do next, by the hub's clock. */
   get next (): number {
-    return this.#vigil.next
+    const { now, wallNow } = this.#hub
+    return Math.min(this.#vigil.next, now() + this.#expires - wallNow())
+  }
+
+  get #expires (): number {
+    return this.#terms?.expires ?? Infinity
   }
 
   /**
@@ -67,10 +75,73 @@ export class Online {
   #dispatch (inbound: Inbound): Promise<void> | undefined {
     const type = inbound.message['type']
     if (typeof type !== 'string') throw new SympleError(400, 'type must be a string')
+    if (type === 'auth' && this.#terms !== null) return this.#refresh(this.#terms, inbound.message)
     if (type !== 'close') return this.#hub.dispatcher.dispatch(this.peer, type, inbound) ?? undefined
     this.#hub.stats.receive(type)
     this.#session.close(CloseCode.normal, '')
     return undefined
+  }
+
+  /** A further `auth`: the peer goes on with what a fresh token gives it or, if that is refused, with what it has. */
+  async #refresh (old: Terms, message: JsonObject): Promise<void> {
+    const { hub, client, whose } = this.#session
+    if (hub.now() < this.#refreshAt) throw new SympleError(429, 'Token refreshed too often', { limit: 'refresh' })
+    const { refreshInterval } = hub.limits
+    this.#refreshAt = refreshInterval === Infinity ? -Infinity : hub.now() + refreshInterval * 1000
+    // It came in time: the old token ends nothing while this one is checked.
+    this.#restOnNothing()
+    try {
+      const terms = await reidentify(hub, message, client, this.peer)
+      // The application may have it enter rooms meanwhile.
+      await hub.membership.settled(this.peer)
+      if (this.#isHere) await this.#adopt(terms, this.#roomsAfter(old, terms), old)
+    } catch (error) {
+      if (!this.#isHere) return
+      const known = authenticationFault(hub, error, whose)
+      hub.log.info({ ...whose, ...known.logged }, 'refresh refused')
+      hub.send(this.peer, known.toMessage(message['id']))
+      this.#restOn(old)
+    }
+    if (this.#isHere) this.watch()
+  }
+
+  /** The ordinary rooms that a fresh token leaves a peer: those that it grants, and those that the peer has joined. */
+  #roomsAfter (old: Terms, terms: Terms): ReadonlySet<string> {
+    const { maxRoomsPerPeer } = this.#hub.limits
+    const rooms = new Set(terms.rooms)
+    for (const { personal, name } of this.peer.rooms.keys()) {
+      if (!personal && !old.rooms.has(name)) rooms.add(name)
+    }
+    if (rooms.size > maxRoomsPerPeer) throw tooManyRooms(maxRoomsPerPeer)
+    return rooms
+  }
+
+  async #adopt (terms: Terms, rooms: ReadonlySet<string>, old: Terms): Promise<void> {
+    const { hub, whose } = this.#session
+    const { peer } = this
+    this.#restOn(terms)
+    hub.stats.auths.ok++
+    if (peer.regrant(terms.fixed)) hub.membership.change(peer)
+    const joins = [...terms.rooms].filter(name => !hub.rooms.isMember(peer, name))
+    const leaves = [...old.rooms].filter(name => !rooms.has(name))
+    await hub.membership.move(peer, joins, leaves, () => { hub.send(peer, welcome(peer, rooms)) })
+    hub.log.info({ ...whose, user: peer.user, rooms: rooms.size }, 'refreshed')
+  }
+
+  #restOn (terms: Terms): void {
+    this.#restOnNothing()
+    this.#terms = terms
+    if (terms.token !== null) this.#hub.tokens.add(terms.token, this.#session)
+  }
+
+  #restOnNothing (): void {
+    const token = this.#terms?.token ?? null
+    if (token !== null) this.#hub.tokens.delete(token, this.#session)
+    this.#terms = null
+  }
+
+  get #isHere (): boolean {
+    return this.#session.peer === this.peer
   }
 
   #withinRate (now: number): boolean {
@@ -91,7 +162,7 @@ export class Online {
   #complain (error: unknown, id: Json | undefined): void {
     const known = messageFault(this.#hub, error, this.#session.whose)
     if (known === undefined) return
-    if (this.#session.peer === this.peer) this.#hub.send(this.peer, known.toMessage(id))
+    if (this.#isHere) this.#hub.send(this.peer, known.toMessage(id))
     if (known.limit === 'message_size') this.#session.close(known.closeCode, known.message)
   }
 
@@ -108,6 +179,7 @@ export class Online {
   /** Does what is due by now. */
   watch (): void {
     const { connection, held, whose } = this.#session
+    if (this.#hub.wallNow() >= this.#expires) return this.#session.revoke(new SympleError(401, 'Token expired'))
     switch (this.#vigil.look(this.#hub.limits, this.#hub.now(), held)) {
       case 'ping': return connection.ping()
       case 'drain': return this.#session.shutDown()
@@ -121,6 +193,6 @@ export class Online {
   /** The peer goes, whatever its socket does from here on. */
   end (): void {
     this.#hub.membership.depart(this.peer)
-    if (this.#token !== null) this.#hub.tokens.delete(this.#token, this.#session)
+    this.#restOnNothing()
   }
 }

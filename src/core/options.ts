@@ -23,6 +23,8 @@ export interface SympleOptions<R = unknown> extends Partial<Hooks<R>> {
   log?: Logger
   /** A monotonic clock in milliseconds. Default: `performance.now`. */
   now?: () => number
+  /** Milliseconds since 1970, by which grants end. Default: `Date.now`. */
+  wallNow?: () => number
   /** Numbers from 0 to 1 that spread a drain. Default: `Math.random`. */
   random?: () => number
   /** What makes several nodes one server. */

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { MemberRecord } from './backplane.js'
 import type { Connection } from './connection.js'
 import type { SympleError } from './errors.js'
@@ -61,7 +62,7 @@ export class Peer implements Receiver, MemberRecord {
   dirty = false
   pending: Batch | null = null
 
-  readonly #fixed: JsonObject
+  #fixed: JsonObject
   #name: string
   #extras: JsonObject
   #online: Frame | null = null
@@ -98,8 +99,20 @@ export class Peer implements Receiver, MemberRecord {
   publish (data: JsonObject, maxNameLength: number): void {
     this.#name = this.#nameIn(data, maxNameLength)
     this.#extras = publicFields(data)
-    this.#online = null
-    this.#version++
+    this.#change()
+  }
+
+  /**
+   * Has what a new grant sets take the place of what the old one did.
+   *
+   * @returns whether others see anything of that
+   */
+  regrant (fixed: JsonObject): boolean {
+    const before = this.describe(true)
+    this.#fixed = fixed
+    if (isDeepStrictEqual(this.describe(true), before)) return false
+    this.#change()
+    return true
   }
 
   /** The presence frame that tells of this peer; encoded once between two publications. */
@@ -112,7 +125,7 @@ export class Peer implements Receiver, MemberRecord {
     return encode(presenceOf(this.address, this.describe(false)))
   }
 
-  /** How often it has published. */
+  /** How often what others see of it has changed. */
   get version (): number {
     return this.#version
   }
@@ -120,6 +133,11 @@ export class Peer implements Receiver, MemberRecord {
   /** What other nodes are told of it. */
   get record (): string {
     return encodeRecord({ version: this.#version, data: this.describe(true) })
+  }
+
+  #change (): void {
+    this.#online = null
+    this.#version++
   }
 
   #nameIn (data: JsonObject, maxNameLength: number): string {

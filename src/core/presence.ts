@@ -84,9 +84,9 @@ export class Presence {
     this.#tell(witnesses, remote)
   }
 
-  /** A peer of another node has published what did not come here. */
-  remoteChange (remote: RemotePeer): void {
-    for (const witness of this.#rooms.visibleTo(remote)) this.#outbox.push(witness, remote.onlineFrame)
+  /** What others see of a peer has changed, and no message of its own tells of that here. */
+  change (member: Member): void {
+    for (const witness of this.#rooms.visibleTo(member)) this.#outbox.push(witness, member.onlineFrame)
   }
 
   #introduce (a: Peer, b: Peer): void {

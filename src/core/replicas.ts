@@ -105,7 +105,7 @@ export class Replicas {
     const update = decodeRecord(id, record)
     if (update !== undefined && update.version > remote.version) {
       remote.update(update)
-      this.#presence.remoteChange(remote)
+      this.#presence.change(remote)
     }
     return remote
   }

@@ -1,3 +1,4 @@
+import { anonymous } from './auth.js'
 import type { Client, Connection } from './connection.js'
 import { closeReason, CloseCode, SympleError } from './errors.js'
 import { authenticationFault } from './faults.js'
@@ -152,7 +153,7 @@ export class Session implements Timed, PeerOwner {
    * @param id of the frame that is the reason, where it has one
    */
   refuse (error: SympleError, id?: Json): void {
-    this.hub.log.info({ ...this.whose, status: error.status, reason: error.message }, 'refused')
+    this.hub.log.info({ ...this.whose, ...error.logged }, 'refused')
     this.#write(error.toMessage(id))
     this.close(error.closeCode, error.message)
   }
@@ -160,7 +161,7 @@ export class Session implements Timed, PeerOwner {
   /** Ends what rests on a grant that is no more. */
   revoke (error: SympleError): void {
     if (this.peer === null) return
-    this.hub.log.info({ ...this.whose, status: error.status, reason: error.message }, 'revoked')
+    this.hub.log.info({ ...this.whose, ...error.logged }, 'revoked')
     this.hub.send(this.peer, error.toMessage())
     this.close(error.closeCode, error.message)
   }
@@ -201,11 +202,12 @@ export class Session implements Timed, PeerOwner {
 
   /** @returns resolves when the client is a peer; undefined: it is one already */
   #enter (candidate: Candidate): Promise<void> | undefined {
-    this.client.request = undefined
+    // With each fresh token the hook is asked again.
+    if (this.hub.authenticate === anonymous || !this.hub.hooks.authenticate) this.client.request = undefined
     // It may go while others are asked for what they know.
     const isHere = () => this.#state === 'authenticating'
     if (!isHere()) return undefined
-    return this.hub.membership.arrive(candidate.peer, candidate.rooms, () => {
+    return this.hub.membership.arrive(candidate.peer, candidate.terms.rooms, () => {
       if (!isHere()) return false
       this.#welcome(candidate)
       return true
@@ -214,15 +216,15 @@ export class Session implements Timed, PeerOwner {
 
   #welcome (candidate: Candidate): void {
     const { hub } = this
-    const { peer, rooms, token } = candidate
+    const { peer, terms } = candidate
     peer.owner = this
     this.#peerId = peer.id
-    this.#online = new Online(this, peer, token)
+    this.#online = new Online(this, peer, terms)
     this.#state = 'online'
     hub.stats.auths.ok++
-    hub.send(peer, welcome(candidate))
+    hub.send(peer, welcome(peer, terms.rooms))
     this.#wake(this.#online)
-    hub.log.info({ ...this.whose, user: peer.user, rooms: rooms.size }, 'online')
+    hub.log.info({ ...this.whose, user: peer.user, rooms: terms.rooms.size }, 'online')
   }
 
   #reject (error: unknown, id: Json | undefined): void {
@@ -242,6 +244,7 @@ export class Session implements Timed, PeerOwner {
     this.connection.pause()
     work.then(() => {
       this.#waiting = null
+      this.#wake(this.#online)
       // One of them may have the rest wait again.
       for (const [data, binary] of waiting) this.#admit(data, binary)
       if (this.#waiting === null && this.#online !== null) this.connection.resume()

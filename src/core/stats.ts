@@ -42,7 +42,7 @@ export function outcomeOf (status: number): AuthOutcome {
 
 /** The limits that a client can exceed. */
 export const LIMIT_NAMES = [
-  'connections', 'message_size', 'rate', 'buffered', 'origin', 'rooms_per_peer', 'data_size', 'probe', 'ping'
+  'connections', 'message_size', 'rate', 'buffered', 'origin', 'rooms_per_peer', 'data_size', 'probe', 'ping', 'refresh'
 ] as const
 export type LimitName = typeof LIMIT_NAMES[number]
 

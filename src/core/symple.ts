@@ -73,6 +73,7 @@ export class Symple<R = unknown> extends EventEmitter<SympleEvents> implements H
       replyTimeout: options.replyTimeout ?? REPLY_TIMEOUT,
       log,
       now: options.now ?? (() => performance.now()),
+      wallNow: options.wallNow ?? Date.now,
       backplane,
       newId: () => peerId(backplane.node, unique()),
       tracer: options.tracer

@@ -2,56 +2,11 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
 import type { Grant } from '../../src/core/auth.js'
-import { MemoryBackplane } from '../../src/backplane/memory.js'
 import { SympleError } from '../../src/core/errors.js'
-import type { Session } from '../../src/core/session.js'
-import { Symple, type SympleOptions } from '../../src/core/symple.js'
 import { FakeConnection } from '../fake-connection.js'
 import { eventually } from '../helper.js'
 import { seed } from '../seed.js'
-
-const client = { host: '127.0.0.1' }
-
-/** What follows from what was said, promises included, has been written when it resolves. */
-async function turn (): Promise<void> {
-  for (let i = 0; i < 2; i++) await new Promise(resolve => { setImmediate(resolve) })
-}
-
-/** A service without sockets, whose clock goes when it is told to. */
-function setUp (options: Partial<SympleOptions> = {}) {
-  let now = 0
-  const symple = new Symple({ now: () => now, backplane: new MemoryBackplane(), ...options })
-  const open = () => {
-    const connection = new FakeConnection()
-    return { connection, session: symple.open(connection, client) }
-  }
-  return {
-    symple,
-    open,
-    /** Opens a connection and has it say who it is. */
-    enter (auth: object) {
-      const opened = open()
-      send(opened.session, { type: 'auth', ...auth })
-      return opened
-    },
-    pass (seconds: number): void {
-      now += seconds * 1000
-    }
-  }
-}
-
-function send (session: Session, message: object | string | Buffer): void {
-  const plain = typeof message === 'string' || Buffer.isBuffer(message)
-  session.receive(Buffer.from(plain ? message as string : JSON.stringify(message)), false)
-}
-
-/** An authenticator that answers when the test lets it. */
-function deferred () {
-  let resolve: (grant: Grant) => void = () => {}
-  let reject: (error: Error) => void = () => {}
-  const answer = new Promise<Grant>((...callbacks) => { [resolve, reject] = callbacks })
-  return { authenticate: () => answer, grant: resolve, refuse: reject }
-}
+import { client, deferred, send, setUp, turn } from './service.js'
 
 const GRANT: Grant = { user: 'alice', name: undefined, rooms: [], fixed: {} }
 
