@@ -5,6 +5,7 @@ import Type, { type Static } from 'typebox'
 import { DEFAULT_LIMITS, type Limits } from '../src/core/limits.js'
 import { ConfigError } from './config-error.js'
 import { Choice, Flag, List, notEmpty } from './environment.js'
+import { jwtOf, type JwtConfig } from './jwt-config.js'
 import { parseOrigins } from './origins.js'
 import { parseRedisUrl, type RedisUrl } from './redis-url.js'
 import { isServerVariable, overlay, type Environment, type VariableSchema } from './settings.js'
@@ -29,7 +30,10 @@ const seconds = (value: number, description: string) =>
 const count = (value: number, description: string) =>
   Type.Integer({ default: value, minimum: 0, maximum: MAX_COUNT, description })
 const port = (description: string) => Type.Integer({ minimum: 0, maximum: 65535, description })
+const claim = (value: string, description: string) => Type.String({ default: value, minLength: 1, description })
 const text = (description: string) => Type.Optional(Type.String({ description }))
+/** A list that, where it is given, must not be empty. */
+const names = (description: string) => Type.Optional(Type.String({ accepts: ['array'], description }))
 const secret = (description: string) => Type.Optional(Type.String({ secret: true, description }))
 
 /** A path without the signs of route patterns, and not one of the server's own. */
@@ -57,10 +61,21 @@ export const schema = Type.Object({
   NODE_ENV: text('"production" makes the default of SYMPLE_PLAYGROUND off.'),
   SYMPLE_PLAYGROUND: Type.Optional(Choice('Browsers get a page at SYMPLE_PATH to try the server out; on, unless NODE_ENV says otherwise.')),
 
-  SYMPLE_AUTHENTICATION: Flag(false, 'Clients need the token of a session.'),
+  SYMPLE_AUTHENTICATION: Flag(false, 'Clients need a token: of a session, or a JSON Web Token.'),
   SYMPLE_SESSION_TTL: Type.Number({
     default: -1, maximum: MAX_COUNT, description: 'Minutes that a session lives on after authentication; 0 or less leaves its expiry alone.'
   }),
+  SYMPLE_JWT_SECRET: secret('Secret that JSON Web Tokens are signed with; 32 bytes or more.'),
+  SYMPLE_JWT_PUBLIC_KEY: text('Public key or certificate that JSON Web Tokens are checked with: PEM, or a file with it.'),
+  SYMPLE_JWT_JWKS_URL: text('URL at which the issuer of JSON Web Tokens publishes its keys, as a JSON Web Key Set.'),
+  SYMPLE_JWT_ALGORITHMS: names('Algorithms that tokens may have, comma-separated. Not set: HS256 for a secret, else all that fit the key.'),
+  SYMPLE_JWT_ISSUER: names('Issuers whose tokens are taken, comma-separated. Not set: any that have the key.'),
+  SYMPLE_JWT_AUDIENCE: names('Audiences one of which a token must be for, comma-separated. Not set: any.'),
+  SYMPLE_JWT_USER_CLAIM: claim('sub', 'Claim that is the user; dots lead into objects.'),
+  SYMPLE_JWT_NAME_CLAIM: claim('name', 'Claim that is the display name.'),
+  SYMPLE_JWT_ROOMS_CLAIM: claim('rooms', 'Claim with the rooms, an array.'),
+  SYMPLE_JWT_DATA_CLAIM: text('Claim with an object whose fields peers see. Not set: none.'),
+  SYMPLE_JWT_LEEWAY: seconds(5, 'Seconds by which the clock of an issuer may differ.'),
   SYMPLE_DYNAMIC_ROOMS: Flag(true, 'Clients may join and leave rooms.'),
 
   SYMPLE_SESSION_CHECK: seconds(30, 'Seconds after which a connection ends whose session has gone; 0: it stays.'),
@@ -125,6 +140,8 @@ export interface Config {
   readonly playground: boolean
   readonly tls: Identity | undefined
   readonly authentication: boolean
+  /** Undefined: tokens are those of sessions. */
+  readonly jwt: JwtConfig | undefined
   /** Seconds; 0 or less: the session's own expiry rules. */
   readonly sessionTtl: number
   /** Seconds. */
@@ -179,8 +196,12 @@ export async function readConfig (
 
 function arrange (variables: Variables, supplied: boolean | undefined): Config {
   const redis = redisOf(variables, supplied)
-  if (variables.SYMPLE_AUTHENTICATION && redis === undefined) {
-    throw new ConfigError('SYMPLE_AUTHENTICATION is on, but there is nothing to check tokens against: set SYMPLE_REDIS_URL')
+  const jwt = jwtOf(variables)
+  if (variables.SYMPLE_AUTHENTICATION && redis === undefined && jwt === undefined) {
+    throw new ConfigError('SYMPLE_AUTHENTICATION is on, but there is nothing to check tokens against: set SYMPLE_REDIS_URL, or a key like SYMPLE_JWT_JWKS_URL')
+  }
+  if (!variables.SYMPLE_AUTHENTICATION && jwt !== undefined) {
+    throw new ConfigError('SYMPLE_AUTHENTICATION is off, but there is a key for tokens: clients would come in without one')
   }
   return {
     host: variables.SYMPLE_HOST,
@@ -192,6 +213,7 @@ function arrange (variables: Variables, supplied: boolean | undefined): Config {
     playground: variables.SYMPLE_PLAYGROUND ?? variables.NODE_ENV !== 'production',
     tls: variables.SYMPLE_SSL_ENABLED ? readIdentity(variables.SYMPLE_SSL_KEY, variables.SYMPLE_SSL_CERT) : undefined,
     authentication: variables.SYMPLE_AUTHENTICATION,
+    jwt,
     sessionTtl: variables.SYMPLE_SESSION_TTL * 60,
     sessionCheck: variables.SYMPLE_SESSION_CHECK,
     dynamicRooms: variables.SYMPLE_DYNAMIC_ROOMS,

@@ -9,12 +9,34 @@ export interface Settings {
   path: string
   /** Whether browsers get a page there to try the server out. Default: unless `NODE_ENV` is `production`. */
   playground: boolean
-  /** Whether clients need the token of a session. Default: false. */
+  /** Whether clients need a token: of a session, or a JSON Web Token. Default: false. */
   authentication: boolean
   /** Minutes that a session lives on after authentication; 0 or less leaves its expiry alone. Default: -1. */
   sessionTtl: number
   /** Seconds after which a connection ends whose session has gone; 0: it stays. Default: 30. */
   sessionCheck: number
+  /** Secret that JSON Web Tokens are signed with; 32 bytes or more. Of this and the next two there can be one. */
+  jwtSecret: string
+  /** Public key or certificate that JSON Web Tokens are checked with: PEM, or a file with it. */
+  jwtPublicKey: string
+  /** URL at which the issuer of JSON Web Tokens publishes its keys, as a JSON Web Key Set. */
+  jwtJwksUrl: string
+  /** Algorithms that tokens may have. Default: `HS256` for a secret, else all that fit the key. */
+  jwtAlgorithms: string | readonly string[]
+  /** Issuers whose tokens are taken. Default: any that have the key. */
+  jwtIssuer: string | readonly string[]
+  /** Audiences one of which a token must be for. Default: any. */
+  jwtAudience: string | readonly string[]
+  /** Claim that is the user; dots lead into objects. Default: `sub`. */
+  jwtUserClaim: string
+  /** Claim that is the display name. Default: `name`. */
+  jwtNameClaim: string
+  /** Claim with the rooms, an array. Default: `rooms`. */
+  jwtRoomsClaim: string
+  /** Claim with an object whose fields peers see. Default: none. */
+  jwtDataClaim: string
+  /** Seconds by which the clock of an issuer may differ. Default: 5. */
+  jwtLeeway: number
   /** Whether clients may join and leave rooms. Default: true. */
   dynamicRooms: boolean
   /** Redis to use: a URL that begins with `redis:`, `rediss:`, `redis-sentinel:` or `redis-cluster:`. */

@@ -1,9 +1,7 @@
 import fp from 'fastify-plugin'
 import type { FastifyRequest } from 'fastify'
-import { anonymous, sessionAuthenticator } from '../src/core/auth.js'
 import { HOOKS, type Hooks } from '../src/core/hooks.js'
 import type { Logger } from '../src/core/logger.js'
-import { resolveLimits } from '../src/core/limits.js'
 import { SessionKeeper } from '../src/core/session-keeper.js'
 import { Symple } from '../src/core/symple.js'
 
@@ -20,11 +18,8 @@ export const SERVICE_OPTIONS: readonly string[] = HOOKS
 
 /** Decorates the instance with the service, made from `config` and hooks; it is drained when the instance closes. */
 export default fp<ServiceOptions & { log: Logger }>(async (fastify, { log, ...hooks }) => {
-  const { config, backplane, sessionStore, tracer } = fastify
+  const { config, authenticator, backplane, sessionStore, tracer } = fastify
   const { limits, dynamicRooms, drainSeconds, sessionTtl: ttl } = config
-  const authenticator = config.authentication
-    ? sessionAuthenticator(sessionStore!, resolveLimits(limits), ttl)
-    : anonymous
   const replyTimeout = config.redis?.timeout
   const parts = { limits, dynamicRooms, authenticator, backplane, tracer, log }
   const symple = new Symple<FastifyRequest>({ ...hooks, ...parts, ...(replyTimeout !== undefined && { replyTimeout }) })
@@ -34,9 +29,9 @@ export default fp<ServiceOptions & { log: Logger }>(async (fastify, { log, ...ho
   fastify.addHook('preClose', async () => { await symple.drain(drainSeconds) })
   fastify.addHook('onClose', async () => { await symple.close() })
 
-  if (!config.authentication) return
+  if (!config.authentication || sessionStore === null) return
   const keeper = new SessionKeeper({
-    store: sessionStore!,
+    store: sessionStore,
     tokens: () => symple.tokens,
     revoke: token => { symple.revoke(token) },
     interval: config.sessionCheck === 0 ? Infinity : config.sessionCheck,
@@ -46,4 +41,4 @@ export default fp<ServiceOptions & { log: Logger }>(async (fastify, { log, ...ho
   })
   keeper.start()
   fastify.addHook('onClose', async () => { keeper.stop() })
-}, { name: 'symple-service', fastify: '5.x', dependencies: ['symple-config', 'symple-redis', 'symple-tracing'] })
+}, { name: 'symple-service', fastify: '5.x', dependencies: ['symple-authentication', 'symple-redis', 'symple-tracing'] })

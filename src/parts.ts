@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import type { Registry } from 'prom-client'
+import authentication from '../plugins/authentication.js'
 import config, { type ConfigOptions } from '../plugins/config.js'
 import metrics from '../plugins/metrics.js'
 import playground from '../plugins/playground.js'
@@ -33,6 +34,7 @@ export async function registerParts (fastify: FastifyInstance, options: PartsOpt
   await fastify.register(config, options.config)
   await fastify.register(redis, { template, log })
   await fastify.register(tracing)
+  await fastify.register(authentication, { log })
   await fastify.register(symple, { ...options.service, log })
   await fastify.register(readiness)
   await fastify.register(websocket)

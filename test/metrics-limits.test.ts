@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap'
 import { connect, eventually, open, startServer, TestClient, type TestServer } from './helper.js'
+import { hmac, tokenOf } from './issuer.js'
 import { openRaw } from './raw.js'
 import { moved, scrape } from './scrape.js'
 
@@ -112,6 +113,19 @@ t.test('each limit counts when it is crossed', async t => {
     t.equal(samples.get('symple_connections_closed_total{code="1006"}'), 1)
   })
 
+  t.test('refresh', async t => {
+    const secret = 's'.repeat(32)
+    const server = await startServer(t, {
+      SYMPLE_AUTHENTICATION: 'true', SYMPLE_JWT_SECRET: secret, SYMPLE_REFRESH_INTERVAL: '1000'
+    })
+    const token = tokenOf({ alg: 'HS256' }, { sub: 'alice' }, hmac(secret))
+    const alice = await connect(t, server.url, { token })
+    await exceeds(t, server, 'refresh', async () => {
+      for (let i = 0; i < 2; i++) alice.send({ type: 'auth', token })
+      await alice.barrier()
+    })
+  })
+
   t.test('buffered', async t => {
     const server = await startServer(t, { SYMPLE_RATE_LIMIT: '0', SYMPLE_MAX_BUFFERED: '100000' })
     const slow = await openRaw(t, server.port)
@@ -167,7 +181,7 @@ t.test('names, types, help texts and labels follow the conventions of Prometheus
 t.test('all label values are there from the start, so that rates of them work', async t => {
   const { origin } = await startServer(t)
   const { samples } = await scrape(origin)
-  const counts = { messages_received: 10, authentications: 6, messages_dropped: 6, limits_exceeded: 9 }
+  const counts = { messages_received: 10, authentications: 6, messages_dropped: 6, limits_exceeded: 10 }
   for (const [name, least] of Object.entries(counts)) {
     const series = [...samples.keys()].filter(key => key.startsWith(`symple_${name}_total{`))
     t.ok(series.length >= least, `${name}: ${series.length}`)

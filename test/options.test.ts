@@ -9,6 +9,7 @@ import { readOptions } from '../src/read-options.js'
 import { schema, type Config, type Variables } from '../plugins/config.js'
 import { isServerVariable, optionOf, type ServerSettings, type Settings } from '../plugins/settings.js'
 import { createIdentity, tlsVariables } from './certificate.js'
+import { ec, pem } from './issuer.js'
 import { isolate, PASSWORD } from './read-config.js'
 import { scrape } from './scrape.js'
 
@@ -19,7 +20,9 @@ type Camel<S extends string> = S extends `${infer A}_${infer B}` ? `${Lowercase<
 type Pascal<S extends string> = S extends `${infer A}_${infer B}` ? `${Capitalize<Lowercase<A>>}${Pascal<B>}` : Capitalize<Lowercase<S>>
 type OptionOf<V> = V extends `SYMPLE_${infer N}` ? Camel<N> : V extends 'LOG_LEVEL' ? 'logLevel' : never
 type Derived = { [V in keyof Variables as OptionOf<V>]-?: NonNullable<Variables[V]> }
-type Lists = { allowedOrigins: string | readonly string[], trustProxy: boolean | string | readonly string[] }
+type List = string | readonly string[]
+type ListName = 'allowedOrigins' | 'jwtAlgorithms' | 'jwtIssuer' | 'jwtAudience'
+type Lists = Record<ListName, List> & { trustProxy: boolean | List }
 type Wanted = Omit<Derived, keyof Lists> & Lists
 type Same<A, B> = { [K in keyof A]: A[K] } extends B ? { [K in keyof B]: B[K] } extends A ? true : false : false
 const same: Same<Wanted, Settings & ServerSettings> = true
@@ -33,6 +36,8 @@ async function refusal (t: Test, options: object): Promise<string> {
   return (error as ConfigError).message
 }
 
+const SECRET = 's'.repeat(64)
+
 /** An option that differs from its default, for each of them. */
 const VALUES: Required<Omit<ServerOptions, 'env' | 'redis' | 'registry' | 'probes' | 'metrics' | keyof ServiceOptions | 'sslEnabled' | 'sslKey' | 'sslCert' | 'authentication'>> = {
   port: 1,
@@ -43,6 +48,17 @@ const VALUES: Required<Omit<ServerOptions, 'env' | 'redis' | 'registry' | 'probe
   logLevel: 'warn',
   sessionTtl: 2,
   sessionCheck: 3,
+  jwtSecret: SECRET,
+  jwtPublicKey: pem(ec()),
+  jwtJwksUrl: 'https://a.example/keys',
+  jwtAlgorithms: ['HS384', 'HS512'],
+  jwtIssuer: ['a', 'b'],
+  jwtAudience: 'c',
+  jwtUserClaim: 'u',
+  jwtNameClaim: 'n',
+  jwtRoomsClaim: 'r',
+  jwtDataClaim: 'd',
+  jwtLeeway: 22,
   dynamicRooms: false,
   redisUrl: 'redis://b',
   redisHost: 'a',
@@ -79,7 +95,11 @@ t.test('each variable has an option, and each option does what its variable does
   for (const [option, value] of Object.entries(VALUES)) {
     const variable = options.get(option)!
     // Some of them tell only with another.
-    const beside = /^redis(?!Url|Host)|^nodeTtl/.test(option) ? { redisHost: 'x' } : {}
+    const beside = {
+      ...(/^redis(?!Url|Host)|^nodeTtl|^jwt/.test(option) && { redisHost: 'x' }),
+      ...(option.startsWith('jwt') && { authentication: true }),
+      ...(/^jwt(?!Secret|PublicKey|JwksUrl)/.test(option) && { jwtSecret: SECRET })
+    }
     const given = await config({ [option]: value, ...beside })
     t.strictSame(given, await config({ env: { [variable]: String(value) }, ...beside }), option)
     t.notSame(given, await config(beside), option)
