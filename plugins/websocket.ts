@@ -3,6 +3,7 @@ import { Socket } from 'node:net'
 import websocket, { type WebSocket, type WebsocketPluginOptions } from '@fastify/websocket'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import type { SympleError } from '../src/core/errors.js'
 import type { Session } from '../src/core/session.js'
 import type { Symple } from '../src/core/symple.js'
 import { clientAddress } from './client-address.js'
@@ -11,6 +12,8 @@ import { Upgrades } from './upgrades.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
+    /** Asks for one more WebSocket, and counts it: why it can't be; null: it can. */
+    knock (request: FastifyRequest): SympleError | null
     /** Whether a request asks for a WebSocket; `reply` is its answer if it is not to get one. */
     isUpgrade (request: FastifyRequest, reply: FastifyReply): boolean
     /** Has a request get its WebSocket that came to the route as plain HTTP. */
@@ -29,14 +32,19 @@ const SLACK = 2
 /** The most that the library can count. */
 const MAX_PAYLOAD = 2 ** 31 - 1
 
-/** Frames in which one message may come: the library keeps an object for each until the message is whole. */
-const MAX_FRAGMENTS = 1024
+/** The pieces of a message, frames or what was read at a time, have so many bytes on average if they are many. */
+const LEAST_PIECE = 128
+const MIN_PIECES = 1024
 
 /** Milliseconds that a client which has said goodbye has to end its connection. */
 const CLOSE_TIMEOUT = 3000
 
 /** What @fastify/swagger passes over. */
 const HIDDEN: object = { hide: true }
+
+/** With those that the types of the library don't have. */
+type LibraryOptions = NonNullable<WebsocketPluginOptions['options']> &
+  Record<'maxFragments' | 'maxBufferedChunks' | 'closeTimeout', number>
 
 const kSession = Symbol('symple.session')
 interface Owned { [kSession]: Session }
@@ -56,6 +64,8 @@ export default fp(async (fastify) => {
   if (gate === null) warnOfPayload(fastify, maxPayload)
   else await registerWebSocket(fastify, gate, maxPayload)
   const cut = isHosted ? cutInTime : undefined
+
+  fastify.decorate('knock', (request: FastifyRequest) => symple.knock(clientAddress(request)))
 
   fastify.decorate('isUpgrade', (request: FastifyRequest, reply: FastifyReply) => {
     upgrades.admit(request.raw, reply.raw)
@@ -99,10 +109,12 @@ export default fp(async (fastify) => {
 }, { name: 'symple-websocket', fastify: '5.x', dependencies: ['symple-config', 'symple-service'] })
 
 async function registerWebSocket (fastify: FastifyInstance, gate: Server, maxPayload: number): Promise<void> {
-  const options: NonNullable<WebsocketPluginOptions['options']> & { maxFragments: number, closeTimeout: number } = {
+  const pieces = piecesOf(fastify.config.limits.maxMessageSize)
+  const options: LibraryOptions = {
     server: gate,
     maxPayload,
-    maxFragments: MAX_FRAGMENTS,
+    maxFragments: pieces,
+    maxBufferedChunks: pieces,
     closeTimeout: CLOSE_TIMEOUT,
     perMessageDeflate: fastify.config.compression,
     clientTracking: false
@@ -123,6 +135,11 @@ function cutInTime (this: WebSocket): void {
   setTimeout(() => { this.terminate() }, CLOSE_TIMEOUT).unref()
 }
 
+/** Pieces in which a message may come: each costs memory beside its bytes. 0 means no limit to the library too. */
+function piecesOf (maxMessageSize: number): number {
+  return maxMessageSize === 0 ? 0 : Math.max(MIN_PIECES, Math.ceil(maxMessageSize * SLACK / LEAST_PIECE))
+}
+
 /**
  * Listeners are shared, and know their session by a property: an idle peer holds no closures.
  *
@@ -139,12 +156,14 @@ function attach (
   const session = symple.open(new SocketConnection(ws, stream, closing), client)
   Object.assign(ws, { [kSession]: session })
   ws.on('message', onMessage)
+  ws.on('ping', onPing)
   ws.on('pong', onPong)
   ws.on('close', onClose)
   ws.on('error', onError)
   if (stream instanceof Socket) {
     Object.assign(stream, { [kSession]: session })
     stream.on('drain', onDrain)
+    stream.on('end', onEnd)
   }
 }
 
@@ -152,6 +171,10 @@ type Listening = WebSocket & Owned
 
 function onMessage (this: WebSocket, data: unknown, binary: boolean): void {
   (this as Listening)[kSession].receive(data as Buffer, binary)
+}
+
+function onPing (this: WebSocket): void {
+  (this as Listening)[kSession].control()
 }
 
 function onPong (this: WebSocket): void {
@@ -169,6 +192,10 @@ function onError (this: WebSocket, error: Error): void {
 
 function onDrain (this: Socket): void {
   (this as Socket & Owned)[kSession].drained()
+}
+
+function onEnd (this: Socket): void {
+  (this as Socket & Owned)[kSession].ended()
 }
 
 /** What the library tells a client that breaks the rules; undefined for an error of the connection itself. */

@@ -1,4 +1,5 @@
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
+import { SympleError } from '../src/core/errors.js'
 import { PROTOCOL } from '../src/core/protocol.js'
 
 /** The WebSocket, and for whoever comes without one the playground, or a word about what this is. */
@@ -9,11 +10,12 @@ const route: FastifyPluginAsync = async (fastify) => {
     method: 'GET',
     url: config.path,
     onRequest: (request, reply, done) => {
-      const refusal = fastify.isUpgrade(request, reply) ? refusalOf(request) : undefined
-      if (refusal === undefined) return done()
-      const [status, reason] = refusal
-      request.log.info({ host: request.ip, status, reason }, 'refused')
-      reply.code(status).header('connection', 'close').send({ status, message: reason })
+      const refusal = fastify.isUpgrade(request, reply) ? refusalOf(request) : null
+      if (refusal === null) return done()
+      const { status, message, retryAfter } = refusal
+      request.log.info({ host: request.ip, status, reason: message }, 'refused')
+      if (retryAfter !== undefined) reply.header('retry-after', Math.ceil(retryAfter))
+      reply.code(status).header('connection', 'close').send({ status, message, retryAfter })
     },
     handler: async (request, reply) => {
       if (fastify.isUpgrade(request, reply)) return fastify.upgrade(request, reply)
@@ -26,13 +28,13 @@ const route: FastifyPluginAsync = async (fastify) => {
     wsHandler: (ws, request) => { fastify.serveWebSocket(ws, request) }
   })
 
-  function refusalOf (request: FastifyRequest): [status: number, reason: string] | undefined {
-    if (!fastify.symple.accepting) return [503, 'Server shutting down']
-    if (!isAllowed(request)) {
-      fastify.symple.stats.exceed('origin')
-      return [403, 'Origin not allowed']
+  function refusalOf (request: FastifyRequest): SympleError | null {
+    const { symple } = fastify
+    if (symple.accepting && !isAllowed(request)) {
+      symple.stats.exceed('origin')
+      return new SympleError(403, 'Origin not allowed')
     }
-    return undefined
+    return fastify.knock(request)
   }
 
   /** Only browsers send an origin; a page of this very origin may always connect. */

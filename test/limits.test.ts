@@ -267,7 +267,7 @@ t.test('closes with 1007 for text that is not UTF-8', async t => {
 })
 
 t.test('takes a message in as many frames as it may come in, and ends a connection with 1008 for one more', async t => {
-  const { url, port } = await startServer(t)
+  const { url, port, server } = await startServer(t)
   const bob = await connect(t, url, { user: 'bob', rooms: ['lobby'] })
   const pieces = (count: number) => {
     const text = JSON.stringify({ type: 'message', data: '-'.repeat(count) }).slice(0, count)
@@ -288,4 +288,5 @@ t.test('takes a message in as many frames as it may come in, and ends a connecti
   }
   await bob.barrier()
   t.strictSame(bob.take().filter(({ type }) => type === 'message'), [])
+  t.equal(server.symple.stats.limits.fragments, 1)
 })

@@ -5,6 +5,7 @@ import type { JsonObject } from './json.js'
 import { after } from './later.js'
 import type { Peer } from './peer.js'
 import { parsePresence, parseRecipients, parseRoom, tooManyRooms, type Inbound, type Recipients } from './protocol.js'
+import { RateLimiter, type Rate } from './rate-limiter.js'
 import type { RemotePeer } from './remote.js'
 import type { Route } from './router.js'
 import type { DropReason } from './stats.js'
@@ -12,9 +13,11 @@ import type { DropReason } from './stats.js'
 /** What clients say once they are peers: one small function for each type of message. */
 export class Dispatcher {
   readonly #hub: Hub
+  readonly #presenceRate: Rate
 
   constructor (hub: Hub) {
     this.#hub = hub
+    this.#presenceRate = { rateLimit: hub.limits.presenceRate, rateSeconds: hub.limits.rateSeconds }
   }
 
   /**
@@ -66,8 +69,8 @@ export class Dispatcher {
   }
 
   #route (peer: Peer, { data, text, message }: Inbound): void {
-    const { cluster, events } = this.#hub
-    const to = parseRecipients(message['to'])
+    const { cluster, events, limits } = this.#hub
+    const to = parseRecipients(message['to'], limits.maxRecipients)
     const { peers, nodes } = this.#routeOf(peer, to)
     if (peers.length > 0 || nodes.length > 0) {
       const frame = encodeWithFrom(data, text, message, peer.addressJson)
@@ -80,6 +83,7 @@ export class Dispatcher {
   #publish (peer: Peer, message: JsonObject): void {
     const { limits, cluster, events } = this.#hub
     const { to, data } = parsePresence(message, limits)
+    if (to === null && !this.#mayChange(peer)) return
     const described = peer.presenceData(data, limits.maxNameLength)
     const published: JsonObject = { ...message, from: peer.address, data: described }
     for (const key of ['token', '__proto__']) delete published[key]
@@ -120,6 +124,7 @@ export class Dispatcher {
     }
     // The personal room is one of them, and does not count.
     if (peer.rooms.size > limits.maxRoomsPerPeer) throw tooManyRooms(limits.maxRoomsPerPeer)
+    if (!this.#mayChange(peer)) return undefined
     const enter = () => membership.join(peer, room, joined)
     return this.#hub.hooks.authorizeJoin ? after(this.#hub.permissions.join(peer, room), enter) : enter()
   }
@@ -129,7 +134,29 @@ export class Dispatcher {
     const room = this.#roomOf(message)
     const left = () => { this.#hub.send(peer, { type: 'leave:ok', room }) }
     if (room === peer.user || !rooms.isMember(peer, room)) return left()
+    if (!this.#mayChange(peer)) return
     membership.leave(peer, room, left)
+  }
+
+  /**
+   * Whether a peer may change once more what others see of it: each of them is told. The application's own may.
+   *
+   * @throws SympleError 429 where it may not, and has to be told
+   */
+  #mayChange (peer: Peer): boolean {
+    if (peer.owner?.virtual === true) return true
+    const { now, stats } = this.#hub
+    const rate = this.#presenceRate
+    const limiter = peer.changes ??= new RateLimiter(rate, now())
+    const verdict = limiter.take(rate, now())
+    if (verdict === 'pass') return true
+    if (verdict !== 'drop') {
+      const retryAfter = limiter.retryAfter(rate)
+      throw new SympleError(429, 'Presence changes too often', { limit: 'presence_rate', retryAfter, fatal: verdict === 'close' })
+    }
+    stats.drop('rate_limited')
+    stats.exceed('presence_rate')
+    return false
   }
 
   #roomOf (message: JsonObject): string {

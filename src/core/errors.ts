@@ -8,6 +8,7 @@ import type { LimitName } from './stats.js'
 export const CloseCode = {
   normal: 1000,
   goingAway: 1001,
+  policy: 1008,
   tooBig: 1009,
   tryAgainLater: 1013,
   malformed: 4400,
@@ -39,6 +40,14 @@ export function closeReason (text: string): string {
   return new TextDecoder().decode(Buffer.from(text).subarray(0, MAX_CLOSE_REASON), { stream: true })
 }
 
+interface ErrorDetails {
+  limit?: LimitName
+  detail?: string
+  retryAfter?: number
+  fatal?: boolean
+  cause?: unknown
+}
+
 /**
  * The one error type of the core: thrown where a fault is found, turned into an `error` frame, and before `welcome`
  * into a close, by the session.
@@ -49,17 +58,21 @@ export class SympleError extends Error {
   readonly limit: LimitName | undefined
   /** What the operator is told beside the message. */
   readonly detail: string | undefined
+  /** Seconds after which the same may be tried again, where that is known. */
+  readonly retryAfter: number | undefined
+  /** Whether it ends the connection of a peer too. */
+  readonly fatal: boolean
 
   /**
    * @param status what the client is told, an HTTP status
    * @param message what the client is told, in words: it names what is wrong and holds nothing secret
    */
-  constructor (
-    readonly status: number, message: string, options: { limit?: LimitName, detail?: string, cause?: unknown } = {}
-  ) {
+  constructor (readonly status: number, message: string, options: ErrorDetails = {}) {
     super(message, options)
     this.limit = options.limit
     this.detail = options.detail
+    this.retryAfter = options.retryAfter
+    this.fatal = options.fatal === true
   }
 
   /** The code of the close that follows the error, where one does. */
@@ -74,7 +87,8 @@ export class SympleError extends Error {
 
   /** @param id of the frame that this answers, where it has one */
   toMessage (id?: Json): object {
-    return { type: 'error', status: this.status, message: this.message, ...(id !== undefined && { id }) }
+    const { status, message, retryAfter } = this
+    return { type: 'error', status, message, ...(retryAfter !== undefined && { retryAfter }), ...(id !== undefined && { id }) }
   }
 }
 

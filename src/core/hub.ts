@@ -1,3 +1,4 @@
+import { Admission } from './admission.js'
 import type { Authenticator } from './auth.js'
 import type { Backplane } from './backplane.js'
 import { Cluster } from './cluster.js'
@@ -42,6 +43,8 @@ export interface Environment {
   readonly now: () => number
   /** Milliseconds since 1970. */
   readonly wallNow: () => number
+  /** Numbers from 0 to 1 that spread what must not come all at once. */
+  readonly random: () => number
   readonly backplane: Backplane
   /** Makes ids that nobody can guess. */
   readonly newId: () => string
@@ -60,6 +63,7 @@ export class Hub implements Environment {
   readonly log: Logger
   readonly now: () => number
   readonly wallNow: () => number
+  readonly random: () => number
   readonly backplane: Backplane
   readonly newId: () => string
   readonly tracer: Tracer | undefined
@@ -72,6 +76,7 @@ export class Hub implements Environment {
   readonly tokens = new Tokens()
   /** Called when the last session has ended. */
   onEmpty: (() => void) | null = null
+  readonly admission: Admission
   readonly rooms = new Rooms()
   readonly router: Router
   readonly permissions = new Permissions(this)
@@ -97,9 +102,11 @@ export class Hub implements Environment {
     this.log = environment.log
     this.now = environment.now
     this.wallNow = environment.wallNow
+    this.random = environment.random
     this.backplane = environment.backplane
     this.newId = environment.newId
     this.tracer = environment.tracer
+    this.admission = new Admission(this)
     const dispatcher = new Dispatcher(this)
     // Without a tracer there is nothing in between: not even a check for each message.
     this.dispatcher = this.tracer === undefined ? dispatcher : tracedDispatcher(dispatcher, this.tracer, this.stats)
@@ -113,6 +120,7 @@ export class Hub implements Environment {
   /** Takes out a session that has ended. */
   forget (session: Session): void {
     this.sessions.delete(session)
+    this.admission.leave(session)
     if (this.sessions.size === 0) this.onEmpty?.()
   }
 

@@ -20,8 +20,26 @@ export interface Limits {
   rateSeconds: number
   /** Seconds between two times that a peer asks to have a fresh token checked. */
   refreshInterval: number
+  /** Joins, leaves and publications of presence that one peer may make in `rateSeconds`. */
+  presenceRate: number
+  /** Names in the `to` of one message. */
+  maxRecipients: number
   /** Connections at a time. */
   maxConnections: number
+  /** Connections at a time that have not authenticated; one more ends the one that has waited longest. */
+  maxUnauthenticated: number
+  /** New connections a second. */
+  acceptRate: number
+  /** New connections from one network in `ipRateSeconds`. */
+  ipConnectionRate: number
+  /** Refused attempts to authenticate from one network in `ipRateSeconds`. */
+  ipAuthFailures: number
+  /** Seconds in which `ipConnectionRate` and `ipAuthFailures` are refilled. */
+  ipRateSeconds: number
+  /** Connections from one network at a time. */
+  ipMaxConnections: number
+  /** Those of them that have not authenticated. */
+  ipMaxUnauthenticated: number
   /** Unsent bytes to one peer, past which it is a slow consumer and cut. */
   maxBuffered: number
   /** Seconds between two pings to a peer. */
@@ -41,7 +59,16 @@ export const DEFAULT_LIMITS: Readonly<Limits> = {
   rateLimit: 1000,
   rateSeconds: 10,
   refreshInterval: 1,
+  presenceRate: 500,
+  maxRecipients: 512,
   maxConnections: 0,
+  maxUnauthenticated: 10_000,
+  acceptRate: 0,
+  ipConnectionRate: 0,
+  ipAuthFailures: 0,
+  ipRateSeconds: 60,
+  ipMaxConnections: 0,
+  ipMaxUnauthenticated: 0,
   maxBuffered: 4 * 1024 * 1024,
   pingInterval: 25,
   pingTimeout: 8

@@ -85,7 +85,11 @@ export class Online {
   /** A further `auth`: the peer goes on with what a fresh token gives it or, if that is refused, with what it has. */
   async #refresh (old: Terms, message: JsonObject): Promise<void> {
     const { hub, client, whose } = this.#session
-    if (hub.now() < this.#refreshAt) throw new SympleError(429, 'Token refreshed too often', { limit: 'refresh' })
+    const early = this.#refreshAt - hub.now()
+    if (early > 0) {
+      const retryAfter = Math.ceil(early / 100) / 10
+      throw new SympleError(429, 'Token refreshed too often', { limit: 'refresh', retryAfter })
+    }
     const { refreshInterval } = hub.limits
     this.#refreshAt = refreshInterval === Infinity ? -Infinity : hub.now() + refreshInterval * 1000
     // It came in time: the old token ends nothing while this one is checked.
@@ -99,7 +103,7 @@ export class Online {
       if (!this.#isHere) return
       const known = authenticationFault(hub, error, whose)
       hub.log.info({ ...whose, ...known.logged }, 'refresh refused')
-      hub.send(this.peer, known.toMessage(message['id']))
+      hub.send(this.peer, hub.admission.answer(known, message['id']))
       this.#restOn(old)
     }
     if (this.#isHere) this.watch()
@@ -150,7 +154,10 @@ export class Online {
     if (verdict === 'pass') return true
     hub.stats.drop('rate_limited')
     hub.stats.exceed('rate')
-    if (verdict === 'complain') hub.send(this.peer, new SympleError(429, 'Rate limit exceeded').toMessage())
+    if (verdict === 'complain') {
+      const retryAfter = this.#limiter.retryAfter(hub.limits)
+      hub.send(this.peer, new SympleError(429, 'Rate limit exceeded', { retryAfter }).toMessage())
+    }
     if (verdict === 'close') {
       hub.log.warn({ ...this.#session.whose, limit: 'rate' }, 'rate limit exceeded')
       this.#session.close(CloseCode.rateLimited, 'Rate limit exceeded')
@@ -163,12 +170,17 @@ export class Online {
     const known = messageFault(this.#hub, error, this.#session.whose)
     if (known === undefined) return
     if (this.#isHere) this.#hub.send(this.peer, known.toMessage(id))
-    if (known.limit === 'message_size') this.#session.close(known.closeCode, known.message)
+    if (known.fatal) this.#session.close(known.closeCode, known.message)
   }
 
-  /** The client answered a ping. */
-  pong (): void {
-    this.#vigil.pong(this.#hub.limits, this.#hub.now())
+  /** A frame that is no message. */
+  control (): void {
+    this.#withinRate(this.#hub.now())
+  }
+
+  /** A pong came. @returns whether it answers a ping */
+  pong (): boolean {
+    return this.#vigil.pong(this.#hub.limits, this.#hub.now())
   }
 
   /** Has it closed at a time by the hub's clock, since the server ends. */

@@ -25,7 +25,7 @@ export interface SympleOptions<R = unknown> extends Partial<Hooks<R>> {
   now?: () => number
   /** Milliseconds since 1970, by which grants end. Default: `Date.now`. */
   wallNow?: () => number
-  /** Numbers from 0 to 1 that spread a drain. Default: `Math.random`. */
+  /** Numbers from 0 to 1 that spread a drain, and who comes back. Default: `Math.random`. */
   random?: () => number
   /** What makes several nodes one server. */
   backplane: Backplane

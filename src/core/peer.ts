@@ -5,6 +5,7 @@ import type { SympleError } from './errors.js'
 import { encode, type Frame } from './frame.js'
 import type { JsonObject } from './json.js'
 import { isName } from './protocol.js'
+import type { RateLimiter } from './rate-limiter.js'
 import type { Receiver, Batch } from './outbox.js'
 import { encodeRecord, presenceOf } from './remote.js'
 import type { Room } from './rooms.js'
@@ -61,6 +62,9 @@ export class Peer implements Receiver, MemberRecord {
 
   dirty = false
   pending: Batch | null = null
+
+  /** How often it changes what others see of it; null: it has not yet. */
+  changes: RateLimiter | null = null
 
   #fixed: JsonObject
   #name: string

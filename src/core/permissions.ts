@@ -158,7 +158,7 @@ export class Permissions {
     const { type } = message
     if (type === 'presence') parsePresence(message, this.#hub.limits)
     else if (!(ROUTED_TYPES as readonly unknown[]).includes(type)) throw new TypeError('its type can not be routed')
-    parseRecipients(message['to'])
+    parseRecipients(message['to'], this.#hub.limits.maxRecipients)
     return decode(Buffer.from(JSON.stringify(message)), false)
   }
 

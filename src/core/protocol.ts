@@ -57,7 +57,7 @@ export function isAddressable (value: Json | undefined, maxLength: number): valu
  * @throws SympleError 400 where it is no JSON object in UTF-8, 413 where it is too large
  */
 export function decode (data: Buffer, binary: boolean, maxSize = Infinity): Inbound {
-  if (data.length > maxSize) throw new SympleError(413, `Message exceeds ${maxSize} bytes`, { limit: 'message_size' })
+  if (data.length > maxSize) throw new SympleError(413, `Message exceeds ${maxSize} bytes`, { limit: 'message_size', fatal: true })
   // The WebSocket library has checked text frames.
   if (binary && !isUtf8(data)) throw new SympleError(400, 'Binary frame is not UTF-8')
   const text = data.toString()
@@ -94,17 +94,20 @@ export function parseAuth (message: JsonObject, limits: Limits): Auth {
   return { user, name, token, rooms: rooms as string[], data }
 }
 
-/** @throws SympleError 400 where `to` is neither absent, null, a non-empty string nor an array of such */
-export function parseRecipients (to: Json | undefined): Recipients {
+/** @throws SympleError 400 where `to` is neither absent, null, a non-empty string nor an array of such, or too long */
+export function parseRecipients (to: Json | undefined, maxRecipients: number): Recipients {
   if (to === undefined || to === null) return null
   if (typeof to === 'string' && to !== '') return to
+  if (Array.isArray(to) && to.length > maxRecipients) {
+    throw new SympleError(400, `to must not name more than ${maxRecipients}`, { limit: 'recipients' })
+  }
   if (Array.isArray(to) && to.every(isNonEmptyString)) return to
   throw new SympleError(400, 'to must be a non-empty string or an array of such')
 }
 
 /** @throws SympleError 400 or, for data that are too large, 413 */
 export function parsePresence (message: JsonObject, limits: Limits): Presence {
-  const to = parseRecipients(message['to'])
+  const to = parseRecipients(message['to'], limits.maxRecipients)
   const data = message['data'] ?? undefined
   if (data !== undefined && !isObject(data)) throw new SympleError(400, 'data must be an object')
   if (data !== undefined && serialisedSize(data) > limits.maxDataSize) {

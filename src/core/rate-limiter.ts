@@ -1,5 +1,8 @@
 import type { Limits } from './limits.js'
 
+/** Frames, and the seconds in which so many may come. */
+export type Rate = Pick<Limits, 'rateLimit' | 'rateSeconds'>
+
 /** Milliseconds between two `error 429` to one peer. */
 const COMPLAINT_INTERVAL = 1000
 
@@ -17,13 +20,12 @@ export class RateLimiter {
   #dropped = 0
   #complained = -Infinity
 
-  constructor (limits: Limits, now: number) {
-    this.#tokens = limits.rateLimit
+  constructor (rate: Rate, now: number) {
+    this.#tokens = rate.rateLimit
     this.#refilled = now
   }
 
-  take (limits: Limits, now: number): Verdict {
-    const { rateLimit, rateSeconds } = limits
+  take ({ rateLimit, rateSeconds }: Rate, now: number): Verdict {
     if (rateLimit === Infinity || rateSeconds === Infinity) return 'pass'
     const window = rateSeconds * 1000
     this.#tokens = Math.min(rateLimit, this.#tokens + (now - this.#refilled) * rateLimit / window)
@@ -33,6 +35,11 @@ export class RateLimiter {
       return 'pass'
     }
     return this.#drop(rateLimit, window, now)
+  }
+
+  /** Seconds until a frame passes again, to the next tenth. */
+  retryAfter ({ rateLimit, rateSeconds }: Rate): number {
+    return Math.ceil((1 - this.#tokens) * rateSeconds / rateLimit * 10) / 10
   }
 
   /** The window is fixed: it begins with the first frame that is dropped. */

@@ -2,17 +2,21 @@ import { anonymous } from './auth.js'
 import type { Client, Connection } from './connection.js'
 import { closeReason, CloseCode, SympleError } from './errors.js'
 import { authenticationFault } from './faults.js'
-import { encode } from './frame.js'
+import { encode, type Frame } from './frame.js'
 import { identify, welcome, type Candidate } from './handshake.js'
 import type { Hub } from './hub.js'
 import type { Json } from './json.js'
 import { Online } from './online.js'
 import type { Peer, PeerOwner } from './peer.js'
 import { decode } from './protocol.js'
+import { outcomeOf } from './stats.js'
 import type { Timed } from './timer-wheel.js'
 
 /** Milliseconds that a client has to answer a close; shorter than what a shutdown allows after its last close. */
 const CLOSE_TIMEOUT = 3000
+
+/** Pings and pongs that nobody asked for, of a client that has not said who it is. */
+const EARLY_CONTROLS = 100
 
 type State = 'new' | 'authenticating' | 'online' | 'closing' | 'closed'
 
@@ -76,9 +80,28 @@ export class Session implements Timed, PeerOwner {
 
   /** The client answered a ping. */
   pong (): void {
-    if (this.#online === null) return
-    this.#online.pong()
+    if (this.#online?.pong() !== true) return this.control()
     this.#wake(this.#online)
+  }
+
+  /** A ping, which the library answers, or a pong that nobody asked for. It counts as a frame: it costs as much. */
+  control (): void {
+    if (this.#state === 'closing' || this.#state === 'closed') return
+    this.#received++
+    if (this.#online !== null) {
+      this.#online.control()
+    } else if (this.#received > EARLY_CONTROLS) {
+      this.hub.stats.exceed('control_frames')
+      this.connection.terminate()
+    }
+  }
+
+  /** The client will say no more. What is on its way to it may still arrive, but not for long. */
+  ended (): void {
+    if (this.#state === 'closing' || this.#state === 'closed') return
+    this.#abandon()
+    this.#state = 'closing'
+    this.hub.wheel.schedule(this, CLOSE_TIMEOUT)
   }
 
   /** The connection has room again for what waits. */
@@ -93,6 +116,7 @@ export class Session implements Timed, PeerOwner {
    */
   failed (error: Error, code?: number): void {
     if (code === CloseCode.tooBig) this.hub.stats.exceed('message_size')
+    if (code === CloseCode.policy) this.hub.stats.exceed('fragments')
     if (code !== undefined && this.#state !== 'closing') this.#closeCode = code
     this.hub.log.debug({ ...this.whose, err: error }, 'connection failed')
   }
@@ -104,10 +128,7 @@ export class Session implements Timed, PeerOwner {
    */
   closed (code: number): void {
     if (this.#state === 'closed') return
-    if (this.#state === 'authenticating' || this.#state === 'new') {
-      this.hub.stats.auths[this.#closeCode === null ? 'abandoned' : 'malformed']++
-    }
-    this.#retire()
+    this.#abandon()
     this.#state = 'closed'
     this.hub.wheel.cancel(this)
     this.hub.forget(this)
@@ -132,13 +153,13 @@ export class Session implements Timed, PeerOwner {
   /**
    * Has the session end because the server does.
    *
-   * @param notice a message that the peer gets at once
+   * @param notice what the peer gets at once
    * @param delay milliseconds until it is closed; a client that is no peer yet is closed at once
    */
-  drain (notice: object, delay: number): void {
+  drain (notice: Frame, delay: number): void {
     if (this.#online === null) return this.shutDown()
     this.#online.drain(this.hub.now() + delay)
-    this.hub.send(this.#online.peer, notice)
+    this.hub.outbox.push(this.#online.peer, notice)
     this.#wake(this.#online)
   }
 
@@ -154,8 +175,17 @@ export class Session implements Timed, PeerOwner {
    */
   refuse (error: SympleError, id?: Json): void {
     this.hub.log.info({ ...this.whose, ...error.logged }, 'refused')
-    this.#write(error.toMessage(id))
+    this.#write(this.hub.admission.answer(error, id))
     this.close(error.closeCode, error.message)
+  }
+
+  /** Ends at once what has not been welcomed, so that another has its place. */
+  evict (error: SympleError): void {
+    if (this.#state === 'new' || this.#state === 'authenticating') {
+      this.hub.stats.auths[outcomeOf(error.status)]++
+      this.refuse(error)
+    }
+    this.connection.terminate()
   }
 
   /** Ends what rests on a grant that is no more. */
@@ -189,6 +219,7 @@ export class Session implements Timed, PeerOwner {
     try {
       const { message } = decode(data, binary, this.hub.limits.maxMessageSize)
       id = message['id']
+      this.hub.admission.attempt(this.client.host)
       const candidate = identify(this.hub, message, this.client, this.connection)
       this.#state = 'authenticating'
       const work = candidate instanceof Promise
@@ -221,6 +252,7 @@ export class Session implements Timed, PeerOwner {
     this.#peerId = peer.id
     this.#online = new Online(this, peer, terms)
     this.#state = 'online'
+    hub.admission.welcome(this)
     hub.stats.auths.ok++
     hub.send(peer, welcome(peer, terms.rooms))
     this.#wake(this.#online)
@@ -230,7 +262,9 @@ export class Session implements Timed, PeerOwner {
   #reject (error: unknown, id: Json | undefined): void {
     this.client.request = undefined
     if (this.#state === 'closing' || this.#state === 'closed') return
-    this.refuse(authenticationFault(this.hub, error, this.whose), id)
+    const fault = authenticationFault(this.hub, error, this.whose)
+    if (fault.status === 503) this.hub.admission.acquit(this.client.host)
+    this.refuse(fault, id)
   }
 
   /**
@@ -255,6 +289,14 @@ export class Session implements Timed, PeerOwner {
     this.#received++
     const work = online.receive(data, binary)
     if (work !== undefined) this.#hold(work)
+  }
+
+  /** The client goes of its own accord. */
+  #abandon (): void {
+    if (this.#state === 'authenticating' || this.#state === 'new') {
+      this.hub.stats.auths[this.#closeCode === null ? 'abandoned' : 'malformed']++
+    }
+    this.#retire()
   }
 
   /** The client counts no more, and its peer goes, whatever its socket does from here on. */

@@ -37,12 +37,15 @@ export type AuthOutcome = typeof AUTH_OUTCOMES[number]
 /** @param status of the error with which it was refused */
 export function outcomeOf (status: number): AuthOutcome {
   if (status === 503) return 'unavailable'
-  return status === 401 ? 'refused' : 'malformed'
+  return status === 401 || status === 429 ? 'refused' : 'malformed'
 }
 
 /** The limits that a client can exceed. */
 export const LIMIT_NAMES = [
-  'connections', 'message_size', 'rate', 'buffered', 'origin', 'rooms_per_peer', 'data_size', 'probe', 'ping', 'refresh'
+  'connections', 'unauthenticated', 'accept_rate', 'sockets',
+  'ip_connections', 'ip_unauthenticated', 'ip_connection_rate', 'ip_auth_failures',
+  'message_size', 'fragments', 'rate', 'presence_rate', 'control_frames', 'recipients', 'rooms_per_peer', 'data_size',
+  'buffered', 'origin', 'probe', 'ping', 'refresh'
 ] as const
 export type LimitName = typeof LIMIT_NAMES[number]
 

@@ -9,6 +9,7 @@ import type { Client, Connection } from './connection.js'
 import { EVERYBODY } from './emission.js'
 import { SympleError } from './errors.js'
 import { Events, type SympleEvents } from './events.js'
+import { encode, type Frame } from './frame.js'
 import type { AuthenticateHook, AuthorizedHook, AuthorizeJoinHook, AuthorizeMessageHook, Hooks } from './hooks.js'
 import { Hub, TICK } from './hub.js'
 import { createIdSource } from './id-source.js'
@@ -29,6 +30,16 @@ const SHUTDOWN_EVENT = {
 
 /** Seconds that another node has to answer. */
 const REPLY_TIMEOUT = 3
+
+/** How many different times to come back peers are told: each is a frame of its own, shared by those who get it. */
+const RETURN_TIMES = 32
+
+/** Peers that the other nodes are thought to take back in a second, where no limit says so. */
+const RETURN_RATE = 1000
+
+/** Seconds over which peers come back, at least and at most. */
+const MIN_RETURN = 5
+const MAX_RETURN = 60
 
 /**
  * The service: it knows the peers of this node, and carries their messages and presence.
@@ -51,7 +62,6 @@ export class Symple<R = unknown> extends EventEmitter<SympleEvents> implements H
   onAuthorize: AuthorizedHook | null
 
   readonly #hub: Hub
-  readonly #random: () => number
   readonly #ticker: NodeJS.Timeout
   #draining: Promise<void> | null = null
 
@@ -74,11 +84,11 @@ export class Symple<R = unknown> extends EventEmitter<SympleEvents> implements H
       log,
       now: options.now ?? (() => performance.now()),
       wallNow: options.wallNow ?? Date.now,
+      random: options.random ?? Math.random,
       backplane,
       newId: () => peerId(backplane.node, unique()),
       tracer: options.tracer
     })
-    this.#random = options.random ?? Math.random
     this.#ticker = setInterval(() => { this.#hub.wheel.advance() }, TICK)
     this.#ticker.unref()
   }
@@ -205,13 +215,24 @@ export class Symple<R = unknown> extends EventEmitter<SympleEvents> implements H
     hub.sessions.add(session)
     hub.stats.connections++
     hub.log.info({ host: client.host }, 'accepted')
-    if (this.#draining !== null) {
-      session.refuse(new SympleError(503, 'Server shutting down'))
-    } else if (hub.active > hub.limits.maxConnections) {
-      hub.stats.exceed('connections')
-      session.refuse(new SympleError(503, 'Too many connections'))
-    }
+    const refusal = hub.admission.enter(session)
+    if (this.#draining !== null) session.refuse(this.#shuttingDown())
+    else if (refusal !== null) session.refuse(refusal)
     return session
+  }
+
+  /**
+   * Asks for one more connection, before it is upgraded.
+   *
+   * @param host the client's address
+   * @returns why it can't be, and after how many seconds it may be asked again; null: it can
+   */
+  knock (host: string): SympleError | null {
+    return this.#draining === null ? this.#hub.admission.knock(host) : this.#shuttingDown()
+  }
+
+  #shuttingDown (): SympleError {
+    return new SympleError(503, 'Server shutting down', { retryAfter: this.#hub.admission.retryAfter() })
   }
 
   /** False once it drains: new connections are refused. */
@@ -260,7 +281,11 @@ export class Symple<R = unknown> extends EventEmitter<SympleEvents> implements H
     for (const virtual of hub.virtuals) virtual.dismiss(SHUTDOWN_EVENT)
     if (sessions.size === 0) return
     const empty = new Promise<void>(resolve => { hub.onEmpty = resolve })
-    for (const session of sessions) session.drain(SHUTDOWN_EVENT, this.#random() * seconds * 1000)
+    const notices = noticesFor(sessions.size, hub.limits.acceptRate)
+    const { random } = hub
+    for (const session of sessions) {
+      session.drain(notices[Math.floor(random() * notices.length)] ?? notices[0]!, random() * seconds * 1000)
+    }
     await empty
   }
 
@@ -287,4 +312,14 @@ export class Symple<R = unknown> extends EventEmitter<SympleEvents> implements H
     this.#hub.cluster.flush()
     await this.#hub.backplane.stop()
   }
+}
+
+/** What peers are told at the end: so many seconds after their close they may come back, and not all together. */
+function noticesFor (peers: number, acceptRate: number): Frame[] {
+  const rate = acceptRate === Infinity ? RETURN_RATE : acceptRate
+  const spread = Math.min(MAX_RETURN, Math.max(MIN_RETURN, peers / rate))
+  return Array.from({ length: RETURN_TIMES }, (_, i) => {
+    const retryAfter = Math.round((1 + spread * i / RETURN_TIMES) * 10) / 10
+    return encode({ ...SHUTDOWN_EVENT, retryAfter })
+  })
 }

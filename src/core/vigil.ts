@@ -19,11 +19,12 @@ export class Vigil {
     return Math.min(this.#beatAt, this.#drainAt)
   }
 
-  /** The peer answered a ping. */
-  pong (limits: Limits, now: number): void {
-    if (!this.#awaitsPong) return
+  /** A pong came. @returns whether it answers a ping */
+  pong (limits: Limits, now: number): boolean {
+    if (!this.#awaitsPong) return false
     this.#awaitsPong = false
     this.#beatAt = now + limits.pingInterval * 1000
+    return true
   }
 
   /** Has it closed at a time, since the server ends. */

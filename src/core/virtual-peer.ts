@@ -95,7 +95,7 @@ export class VirtualPeer implements PeerOwner {
     try {
       if (type === 'presence') parsePresence(inbound.message, this.#hub.limits)
       else if (!(ROUTED_TYPES as readonly unknown[]).includes(type)) throw new TypeError('message.type can not be sent')
-      parseRecipients(to)
+      parseRecipients(to, this.#hub.limits.maxRecipients)
     } catch (error) {
       throw error instanceof SympleError ? new TypeError(`message: ${error.message}`) : error
     }

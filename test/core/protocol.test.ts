@@ -97,9 +97,9 @@ t.test('takes auth data of up to 8 KiB as serialised', t => {
 })
 
 t.test('takes as recipients nothing, a name, or names', t => {
-  t.strictSame([undefined, null, 'bob', 'bob|1', [], ['a', 'b']].map(parseRecipients), [null, null, 'bob', 'bob|1', [], ['a', 'b']])
+  t.strictSame([undefined, null, 'bob', 'bob|1', [], ['a', 'b']].map(to => parseRecipients(to, 2)), [null, null, 'bob', 'bob|1', [], ['a', 'b']])
   for (const to of ['', 0, 1, true, false, {}, { user: 'bob' }, [''], ['a', ''], ['a', 1], [null], [['a']]]) {
-    t.equal(statusOf(() => parseRecipients(to)), 400, JSON.stringify(to))
+    t.equal(statusOf(() => parseRecipients(to, 9)), 400, JSON.stringify(to))
   }
   t.end()
 })
@@ -135,7 +135,7 @@ function readAll (data: Buffer, binary: boolean): void {
   }
   for (const read of [
     () => parseAuth(message, limits), () => parsePresence(message, limits), () => parseRoom(message, limits),
-    () => parseRecipients(message['to'])
+    () => parseRecipients(message['to'], 9)
   ]) {
     assert.ok([undefined, 400, 413].includes(statusOf(read)))
   }
