@@ -75,8 +75,26 @@ export interface Settings {
   rateSeconds: number
   /** Seconds between two fresh tokens of a peer. Default: 1. */
   refreshInterval: number
+  /** Joins, leaves and published presences that a peer may send in `rateSeconds`. Default: 500. */
+  presenceRate: number
+  /** Names in the `to` of one message. Default: 512. */
+  maxRecipients: number
   /** Connections at a time. Default: 0, no limit. */
   maxConnections: number
+  /** Connections at a time that have not authenticated; one more ends the oldest of them. Default: 5000. */
+  maxUnauthenticated: number
+  /** New connections a second. Default: 0, no limit. */
+  acceptRate: number
+  /** New connections from one address in `ipRateSeconds`. Default: 0, no limit. */
+  ipConnectionRate: number
+  /** Refused authentications from one address in `ipRateSeconds`. Default: 0, no limit. */
+  ipAuthFailures: number
+  /** Seconds that these two are for; not 0. Default: 60. */
+  ipRateSeconds: number
+  /** Connections from one address at a time. Default: 0, no limit. */
+  ipMaxConnections: number
+  /** Those of them that have not authenticated. Default: 0, no limit. */
+  ipMaxUnauthenticated: number
   /** Unsent bytes to one peer, past which it is cut. Default: 4194304. */
   maxBuffered: number
   /** Origins whose pages may connect, such as `https://example.com`. Default: any. */

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import Fastify, { LogController, type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Config } from '../plugins/config.js'
+import { DEFAULT_LIMITS } from './core/limits.js'
 import { loggerOptions } from './logging.js'
 import { redisTemplate, sortOptions, type ServerOptions } from './options.js'
 import { registerParts } from './parts.js'
@@ -19,6 +20,12 @@ export interface Server {
 
 /** Milliseconds that closing may take when all peers are gone: a client may stop in the middle of its TLS handshake. */
 const CLOSE_TIMEOUT = 1500
+
+/** Milliseconds between two looks for clients that are too slow. */
+const CHECK_INTERVAL = 1000
+
+/** Sockets beside those that may be WebSockets: for probes, and for those who are told that there is no place. */
+const SPARE_SOCKETS = 256
 
 /**
  * A server on its own, ready to listen.
@@ -44,6 +51,7 @@ export async function createServer (options: ServerOptions = {}): Promise<Server
       metrics
     })
   }, { name: 'symple-server' }))
+  limitSockets(app)
   return {
     app,
     listen: async () => await app.listen({ host: config.host, port: config.port, backlog: 4096 }),
@@ -51,7 +59,9 @@ export async function createServer (options: ServerOptions = {}): Promise<Server
   }
 }
 
-function createInstance ({ logLevel, trustProxy, tls }: Config): FastifyInstance {
+function createInstance ({ logLevel, trustProxy, tls, limits }: Config): FastifyInstance {
+  // As long as for saying who it is, a client has for its TLS handshake, and for a request: without, it holds a socket.
+  const timeout = (limits.authTimeout || DEFAULT_LIMITS.authTimeout) * 1000
   const options: FastifyServerOptions = {
     logger: loggerOptions(logLevel),
     trustProxy: trustProxyOption(trustProxy),
@@ -60,9 +70,20 @@ function createInstance ({ logLevel, trustProxy, tls }: Config): FastifyInstance
     // Probes are answered to the end.
     return503OnClosing: false,
     // Who is still in the middle of a request when all peers are gone is not waited for.
-    forceCloseConnections: true
+    forceCloseConnections: true,
+    requestTimeout: timeout
   }
-  return Fastify(tls === undefined ? options : { ...options, https: tls } as FastifyServerOptions)
+  const http = { headersTimeout: timeout, connectionsCheckingInterval: CHECK_INTERVAL }
+  const https = { ...http, ...tls, handshakeTimeout: timeout }
+  return Fastify({ ...options, ...(tls === undefined ? { http } : { https }) } as FastifyServerOptions)
+}
+
+/** Where WebSockets are limited, so are connections that have not become one, and those that are about to end. */
+function limitSockets ({ server, config, symple }: FastifyInstance): void {
+  const { maxConnections } = config.limits
+  if (maxConnections === 0) return
+  server.maxConnections = maxConnections + Math.max(SPARE_SOCKETS, Math.ceil(maxConnections / 10))
+  server.on('drop', () => { symple.stats.exceed('sockets') })
 }
 
 /** Fastify trusts nobody on a mere number of hops; who sets one here says that clients can't come in otherwise. */

@@ -1,0 +1,221 @@
+import { connect as connectTcp, createServer, type AddressInfo, type Socket } from 'node:net'
+import { once } from 'node:events'
+import t, { type Test } from 'tap'
+import { connect, eventually, open, startServer, type PeerObject, type TestClient } from './helper.js'
+import { framesOf, messagesOf, PING, PONG } from './raw-frames.js'
+import { CLOSE, frame, openRaw, RawSocket, upgradeRequest } from './raw.js'
+import { createIdentity, tlsVariables } from './certificate.js'
+
+const isOffline = ({ type, data }: { type: string, data?: unknown }) => type === 'presence' && !(data as PeerObject).online
+
+/** Sends to a room until the server has bytes that nobody takes from it: the kernel takes some megabytes first. */
+async function fill (alice: TestClient, unsent: () => number, bytes: number): Promise<void> {
+  for (let n = 0; unsent() < bytes; n++) {
+    alice.send({ type: 'message', n, data: '-'.repeat(50_000) })
+    await alice.barrier()
+  }
+}
+
+/** A proxy of TCP that can fall silent: it then passes on neither bytes nor ends, like a cable that is cut. */
+async function startProxy (t: Test, to: number): Promise<{ port: number, cut (): void }> {
+  const sockets: Socket[] = []
+  const server = createServer({ allowHalfOpen: true }, near => {
+    const far = connectTcp({ port: to, host: '127.0.0.1', allowHalfOpen: true })
+    near.pipe(far)
+    far.pipe(near)
+    for (const socket of [near, far]) sockets.push(socket.on('error', () => {}))
+  }).listen(0, '127.0.0.1')
+  t.teardown(() => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  })
+  await once(server, 'listening')
+  return {
+    port: (server.address() as AddressInfo).port,
+    cut () {
+      for (const socket of sockets) socket.unpipe().pause()
+    }
+  }
+}
+
+t.test('a connection on which no whole request comes ends, whether nothing is said, half a head or half a body', async t => {
+  const { port, url } = await startServer(t, { SYMPLE_AUTH_TIMEOUT: '1' })
+  const silent = await openRaw(t, port)
+  const half = await openRaw(t, port)
+  half.write(upgradeRequest().slice(0, 40))
+  const body = await openRaw(t, port)
+  body.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nhalf')
+  const slow = await openRaw(t, port)
+  // One byte after the other, never an end.
+  slow.write('GET / HTTP/1.1\r\nX: ')
+  const drip = setInterval(() => { slow.write('x') }, 20)
+  t.teardown(() => { clearInterval(drip) })
+  const alice = await connect(t, url, { user: 'alice' })
+  await Promise.all([silent, half, body, slow].map(async raw => await raw.gone))
+  t.match(half.text, /^HTTP\/1\.1 408 /)
+  await alice.barrier()
+})
+
+t.test('so does one that does not finish its TLS handshake', async t => {
+  const { port, server } = await startServer(t, { ...tlsVariables(t, createIdentity()), SYMPLE_AUTH_TIMEOUT: '0.5' })
+  const silent = await openRaw(t, port)
+  const half = await openRaw(t, port)
+  half.write(Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00, 0x01]))
+  await Promise.all([silent.gone, half.gone])
+  t.equal(server.symple.gauges.connections, 0)
+})
+
+t.test('there are no more sockets than WebSockets may be, and a few', async t => {
+  const { port, url, server } = await startServer(t, { SYMPLE_MAX_CONNECTIONS: '10' })
+  const alice = await connect(t, url, { user: 'alice' })
+  const sockets = await Promise.all(Array.from({ length: 400 }, async () => await openRaw(t, port)))
+  await eventually(() => server.symple.stats.limits.sockets === 400 + 1 - 266, 'the others are dropped')
+  await alice.barrier()
+  for (const { socket } of sockets) socket.destroy()
+  await eventually(async () => {
+    const raw = await openRaw(t, port)
+    raw.write('GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+    await raw.gone
+    return raw.text.startsWith('HTTP/1.1 200 ')
+  }, 'there is room again')
+})
+
+t.test('a peer whose cable is cut is gone when it answers no ping', async t => {
+  const { url, port, server } = await startServer(t, { SYMPLE_PING_INTERVAL: '0.3', SYMPLE_PING_TIMEOUT: '0.3' })
+  const proxy = await startProxy(t, port)
+  const bob = await connect(t, url, { user: 'bob', rooms: ['lobby'] })
+  const alice = await connect(t, `ws://127.0.0.1:${proxy.port}/`, { user: 'alice', rooms: ['lobby'] })
+  const silent = await open(t, `ws://127.0.0.1:${proxy.port}/`)
+  proxy.cut()
+  const gone = await bob.find(isOffline)
+  t.equal(gone.from, alice.address)
+  t.equal(server.symple.stats.limits.ping, 1)
+  silent.ws.terminate()
+  await bob.barrier()
+  t.equal(alice.ws.readyState, alice.ws.OPEN, 'it does not know yet')
+})
+
+t.test('of many in a busy room, one that does not read is cut, alone and at its limit', async t => {
+  const LIMIT = 500_000
+  const { url, port, server } = await startServer(t, { SYMPLE_MAX_BUFFERED: String(LIMIT), SYMPLE_RATE_LIMIT: '0' })
+  const { symple } = server
+  const readers = await Promise.all(Array.from({ length: 30 }, async (_, i) => {
+    return await connect(t, url, { user: `reader-${i}`, rooms: ['lobby'] })
+  }))
+  const stuck = await openRaw(t, port)
+  await stuck.authenticate({ user: 'stuck', rooms: ['lobby'] })
+  stuck.socket.pause()
+  const [sender] = readers
+  let most = 0
+  let sent = 0
+  while (symple.stats.limits.buffered === 0) {
+    sender!.send({ type: 'message', n: sent++, data: '-'.repeat(20_000) })
+    await sender!.barrier()
+    most = Math.max(most, symple.gauges.unsent)
+  }
+  await Promise.all(readers.map(async reader => await reader.find(isOffline)))
+  for (const reader of readers.slice(1)) {
+    const numbers = reader.frames.filter(({ type }) => type === 'message').map(({ n }) => n)
+    t.strictSame(numbers, Array.from({ length: sent }, (_, i) => i))
+  }
+  t.ok(most > LIMIT / 2 && most <= LIMIT + 100_000, `${most} bytes waited`)
+  t.equal(symple.stats.limits.buffered, 1)
+  t.equal(symple.gauges.peers, readers.length)
+  await eventually(() => symple.gauges.unsent === 0, 'nothing waits for it any more')
+})
+
+t.test('who says no more and does not read is gone at once, and its socket soon', async t => {
+  const { url, port, server } = await startServer(t, { SYMPLE_RATE_LIMIT: '0' })
+  const alice = await connect(t, url, { user: 'alice', rooms: ['lobby'] })
+  const stuck = await openRaw(t, port)
+  await stuck.authenticate({ user: 'stuck', rooms: ['lobby'] })
+  stuck.socket.pause()
+  await fill(alice, () => server.symple.gauges.unsent, 200_000)
+  stuck.socket.end()
+  await alice.find(isOffline)
+  // Its pings would not be answered either, but that takes much longer.
+  await eventually(() => server.symple.gauges.connections === 1, 'the connection is gone')
+  t.equal(server.symple.stats.limits.ping, 0)
+})
+
+t.test('whose answers nobody reads is cut: of errors at the limit, of pongs before', async t => {
+  const { url, port, server } = await startServer(t, { SYMPLE_MAX_BUFFERED: '300000', SYMPLE_RATE_LIMIT: '0' })
+  const { stats } = server.symple
+  const alice = await connect(t, url, { user: 'alice' })
+  const faulty = await openRaw(t, port)
+  await faulty.authenticate({ user: 'faulty' })
+  faulty.socket.pause()
+  const nonsense = frame(JSON.stringify({ type: 'message', to: 7, id: 'x'.repeat(30_000) }))
+  await eventually(async () => {
+    for (let i = 0; i < 20; i++) faulty.write(nonsense)
+    await alice.barrier()
+    return stats.limits.buffered === 1
+  }, 'the one with the errors is cut')
+
+  for (const state of ['a peer', 'nobody yet']) {
+    const pinging = await openRaw(t, port)
+    if (state === 'a peer') await pinging.authenticate({ user: 'pinging' })
+    else await pinging.upgrade()
+    pinging.socket.pause()
+    const pings = Buffer.concat(Array.from({ length: 50 }, () => frame('x'.repeat(125), PING)))
+    await eventually(async () => {
+      pinging.write(pings)
+      await alice.barrier()
+      return server.symple.gauges.connections === 1
+    }, `${state} is cut`)
+  }
+  await alice.barrier()
+})
+
+t.test('control frames that nobody asked for count as frames, and before authentication they are few', async t => {
+  const { port, server } = await startServer(t, { SYMPLE_RATE_LIMIT: '50', SYMPLE_RATE_SECONDS: '1000' })
+  const { stats } = server.symple
+  for (const opcode of [PING, PONG]) {
+    const early = await openRaw(t, port)
+    await early.upgrade()
+    for (let i = 0; i < 101; i++) early.write(frame('', opcode))
+    await early.gone
+    t.notOk(framesOf(early).some(({ opcode }) => opcode === CLOSE))
+    const peer = await openRaw(t, port)
+    await peer.authenticate({ user: 'peer' })
+    for (let i = 0; i < 40; i++) peer.write(frame('', opcode))
+    peer.write(frame('{"type":"join","room":"a"}'))
+    await peer.until('join:ok')
+    const drip = setInterval(() => { peer.write(frame('', opcode)) }, 1)
+    t.teardown(() => { clearInterval(drip) })
+    await peer.gone
+    clearInterval(drip)
+    t.match(messagesOf(peer).find(({ type }) => type === 'error'), { status: 429, retryAfter: Number })
+    t.equal(framesOf(peer).at(-1)!.payload.readUInt16BE(0), 4429)
+  }
+  t.equal(stats.limits.control_frames, 2)
+})
+
+t.test('a drain does not wait for who does not read', async t => {
+  const { url, port, server } = await startServer(t, { SYMPLE_RATE_LIMIT: '0' })
+  const alice = await connect(t, url, { user: 'alice', rooms: ['lobby'] })
+  const stuck = await openRaw(t, port)
+  await stuck.authenticate({ user: 'stuck', rooms: ['lobby'] })
+  stuck.socket.pause()
+  await fill(alice, () => server.symple.gauges.unsent, 1_000_000)
+  const drained = server.symple.drain(0)
+  t.match(await alice.closed, { code: 1001 })
+  await drained
+  t.equal(server.symple.gauges.connections, 0)
+  stuck.socket.resume()
+  await stuck.gone
+})
+
+t.test('upgrades whose answer is not read, and that are dropped, leave nothing', async t => {
+  const { port, server } = await startServer(t, { SYMPLE_AUTH_TIMEOUT: '0.5' })
+  const sockets = Array.from({ length: 20 }, () => new RawSocket(port))
+  for (const raw of sockets) {
+    t.teardown(() => { raw.socket.destroy() })
+    await raw.connected()
+    raw.socket.pause()
+    raw.write(upgradeRequest())
+  }
+  await eventually(() => server.symple.stats.connections === 20, 'all are upgraded')
+  await eventually(() => server.symple.gauges.connections === 0, 'all are gone')
+  t.equal(server.symple.stats.auths.timeout, 20)
+})
