@@ -62,7 +62,7 @@ export const DEFAULT_LIMITS: Readonly<Limits> = {
   presenceRate: 500,
   maxRecipients: 512,
   maxConnections: 0,
-  maxUnauthenticated: 10_000,
+  maxUnauthenticated: 5000,
   acceptRate: 0,
   ipConnectionRate: 0,
   ipAuthFailures: 0,

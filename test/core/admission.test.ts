@@ -185,7 +185,7 @@ t.test('limits how many connections one network opens in a time', async t => {
 t.test('limits refused attempts to authenticate from one network', async t => {
   let answer: () => Promise<never> = async () => { throw new SympleError(401, 'Invalid token') }
   const { symple, open, pass } = setUp({ ipAuthFailures: 3, ipRateSeconds: 30 }, {
-    authenticate: ({ user, token }) => token === 'good' ? { user, name: undefined, rooms: [], fixed: {} } : answer()
+    authenticator: ({ user, token }) => token === 'good' ? { user, name: undefined, rooms: [], fixed: {} } : answer()
   })
   const attempt = async (token: string, host?: string) => {
     const client = open(host)
