@@ -57,7 +57,7 @@ export default fp<MetricsOptions>(async (fastify, { registry: shared, process = 
   counter('symple_sent_bytes_total', 'Bytes of frames written to clients.', () => stats.bytesOut)
   counters('symple_messages_received_total', 'Messages received from clients, by type.', 'type', () => Object.entries(stats.received))
   counters('symple_authentications_total', 'Attempts to authenticate, by outcome.', 'outcome', () => Object.entries(stats.auths))
-  counters('symple_messages_dropped_total', 'Messages dropped, or rooms of theirs, by reason.', 'reason', () => Object.entries(stats.drops))
+  counters('symple_messages_dropped_total', 'Messages dropped, wholly or for some of their rooms, by reason.', 'reason', () => Object.entries(stats.drops))
   counters('symple_limits_exceeded_total', 'Times that a limit was exceeded, by limit.', 'limit', () => Object.entries(stats.limits))
   counters('symple_connections_closed_total', 'WebSocket connections that ended, by close code.', 'code', () => stats.closes)
 

@@ -2,6 +2,9 @@ import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { SympleError } from '../src/core/errors.js'
 import { PROTOCOL } from '../src/core/protocol.js'
 
+/** Characters of an origin that are logged. */
+const MAX_ORIGIN = 200
+
 /** The WebSocket, and for whoever comes without one the playground, or a word about what this is. */
 const route: FastifyPluginAsync = async (fastify) => {
   const { config } = fastify
@@ -13,7 +16,8 @@ const route: FastifyPluginAsync = async (fastify) => {
       const refusal = fastify.isUpgrade(request, reply) ? refusalOf(request) : null
       if (refusal === null) return done()
       const { status, message, retryAfter } = refusal
-      request.log.info({ host: request.ip, status, reason: message }, 'refused')
+      const origin = request.headers.origin?.slice(0, MAX_ORIGIN)
+      request.log.info({ host: request.ip, status, reason: message, origin }, 'refused')
       if (retryAfter !== undefined) reply.header('retry-after', Math.ceil(retryAfter))
       reply.code(status).header('connection', 'close').send({ status, message, retryAfter })
     },

@@ -132,6 +132,8 @@ t.test('messages by type, deliveries, drops', async t => {
     [{ type: 'message', to: ['lobby', 'elsewhere'] }, {
       [received('message')]: 1, [deliveries]: 3, [dropped('not_member')]: 1
     }],
+    [{ type: 'message', to: ['nowhere', 'elsewhere', 'bob'] }, { [received('message')]: 1, [dropped('not_member')]: 1 }],
+    [{ type: 'message', to: [] }, { [received('message')]: 1, [dropped('no_recipient')]: 1 }],
     [{ type: 'presence', data: { x: 'x'.repeat(9000) } }, {
       [received('presence')]: 1, [dropped('too_large')]: 1, 'symple_limits_exceeded_total{limit="data_size"}': 1
     }]

@@ -181,7 +181,7 @@ export class Cluster implements BackplaneListener {
 
   received (from: string, packet: Buffer): void {
     const entries = decodePacket(packet)
-    if (entries === undefined) return this.#ignore('packet')
+    if (entries === undefined) return this.#ignore('packet', from)
     this.#hub.stats.cluster.received += entries.length
     const node = this.#replicas.node(from)
     for (const entry of entries) this.#handle(node, entry)
@@ -249,7 +249,7 @@ export class Cluster implements BackplaneListener {
   /** Who of this node gets it is decided here: this node knows best who is in its rooms. */
   #onRoute (node: RemoteNode, { from, to, payload }: Extract<Entry, { kind: 'route' }>): void {
     const sender = node.peers.get(from)
-    if (sender === undefined) return this.#hub.stats.drop('unknown_sender')
+    if (sender === undefined) return this.#unknown(node)
     const { peers } = this.#hub.router.route(sender, to)
     const frame = frameOf(payload)
     this.#hub.deliver(peers, frame)
@@ -258,7 +258,7 @@ export class Cluster implements BackplaneListener {
 
   #onPublish (node: RemoteNode, { member, payload }: Extract<Entry, { kind: 'publish' }>): void {
     const sender = this.#replicas.publish(node, member)
-    if (sender === undefined) return this.#hub.stats.drop('unknown_sender')
+    if (sender === undefined) return this.#unknown(node)
     const { peers } = this.#hub.router.route(sender, null)
     this.#hub.deliver(peers, frameOf(payload))
   }
@@ -285,9 +285,14 @@ export class Cluster implements BackplaneListener {
     if (node !== undefined) this.#resync.checkAll(node)
   }
 
-  #ignore (what: 'packet' | 'record'): void {
+  #ignore (what: 'packet' | 'record', node?: string): void {
     this.#hub.stats.cluster.ignored++
-    this.#hub.log.debug({ what }, 'ignored what another node said')
+    this.#hub.log.debug({ what, node }, 'ignored what another node said')
+  }
+
+  #unknown ({ id }: RemoteNode): void {
+    this.#hub.stats.drop('unknown_sender')
+    this.#hub.log.debug({ node: id, reason: 'unknown_sender' }, 'dropped')
   }
 }
 

@@ -3,7 +3,7 @@ import { encode, encodeWithFrom, payloadOf } from './frame.js'
 import type { Hub } from './hub.js'
 import type { JsonObject } from './json.js'
 import { after } from './later.js'
-import type { Peer } from './peer.js'
+import { overridden, type Peer } from './peer.js'
 import { parsePresence, parseRecipients, parseRoom, tooManyRooms, type Inbound, type Recipients } from './protocol.js'
 import { RateLimiter, type Rate } from './rate-limiter.js'
 import type { RemotePeer } from './remote.js'
@@ -72,6 +72,7 @@ export class Dispatcher {
     const { cluster, events, limits } = this.#hub
     const to = parseRecipients(message['to'], limits.maxRecipients)
     const { peers, nodes } = this.#routeOf(peer, to)
+    if (message['from'] !== undefined && message['from'] !== peer.address) this.#overrode(peer, ['from'])
     if (peers.length > 0 || nodes.length > 0) {
       const frame = encodeWithFrom(data, text, message, peer.addressJson)
       this.#hub.deliver(peers, frame)
@@ -87,6 +88,9 @@ export class Dispatcher {
     const described = peer.presenceData(data, limits.maxNameLength)
     const published: JsonObject = { ...message, from: peer.address, data: described }
     for (const key of ['token', '__proto__']) delete published[key]
+    const fields = overridden(data ?? {}, described)
+    if (message['from'] !== undefined && message['from'] !== peer.address) fields.push('from')
+    if (fields.length > 0) this.#overrode(peer, fields)
     const stored = to === null && data !== undefined
     if (stored) {
       peer.publish(data, limits.maxNameLength)
@@ -168,13 +172,18 @@ export class Dispatcher {
     const { router, stats } = this.#hub
     const route = router.route(peer, to, remotes)
     stats.fanout.observe(route.peers.length)
-    if (route.strange > 0) this.#drop(peer, 'not_member', route.strange)
-    if (route.peers.length === 0 && route.nodes.length === 0) this.#drop(peer, 'no_recipient')
+    if (route.strange > 0) this.#drop(peer, 'not_member', { rooms: route.strange })
+    else if (route.peers.length === 0 && route.nodes.length === 0) this.#drop(peer, 'no_recipient')
     return route
   }
 
-  #drop (peer: Peer, reason: DropReason, count = 1): void {
-    this.#hub.stats.drop(reason, count)
-    this.#hub.log.debug({ peer: peer.id, reason, count }, 'dropped')
+  /** Takes note that a peer claims what is not so. Some clients do so by mistake, so it is no reason to end them. */
+  #overrode (peer: Peer, fields: string[]): void {
+    this.#hub.log.debug({ peer: peer.id, fields }, 'overridden')
+  }
+
+  #drop (peer: Peer, reason: DropReason, details?: object): void {
+    this.#hub.stats.drop(reason)
+    this.#hub.log.debug({ peer: peer.id, reason, ...details }, 'dropped')
   }
 }

@@ -4,7 +4,7 @@ import { SympleError } from './errors.js'
 import type { Hub } from './hub.js'
 import type { JsonObject } from './json.js'
 import { after, type Later } from './later.js'
-import { Peer, publicFields } from './peer.js'
+import { overridden, Peer, publicFields } from './peer.js'
 import { parseAuth, PROTOCOL, tooManyRooms, type Auth } from './protocol.js'
 
 /** What a grant comes to: what a client is beside its user, where it may be, and until when. */
@@ -36,7 +36,10 @@ export function identify (
   if (message['type'] !== 'auth') throw new SympleError(401, 'Not authenticated')
   return ask(hub, message, client, (grant, auth) => {
     const peer = peerOf(hub, auth, grant, client, connection)
-    return after(termsOf(hub, grant, peer), terms => ({ peer, terms }))
+    return after(termsOf(hub, grant, peer), terms => {
+      noteClaims(hub, auth, peer, terms)
+      return { peer, terms }
+    })
   })
 }
 
@@ -95,6 +98,13 @@ function termsOf (hub: Hub, grant: Grant, peer: Peer): Later<Terms> {
     rooms.delete(peer.user)
     return { fixed: fixedOf(grant), rooms, token, expires }
   })
+}
+
+/** Takes note of what a client says of itself and is not so: an operator looks for impostors. */
+function noteClaims ({ log }: Hub, { data, rooms }: Auth, peer: Peer, terms: Terms): void {
+  const fields = overridden(data, peer.describe(true))
+  if (rooms.some(room => room !== peer.user && !terms.rooms.has(room))) fields.push('rooms')
+  if (fields.length > 0) log.debug({ peer: peer.id, host: peer.host, fields }, 'overridden')
 }
 
 function fixedOf ({ name, fixed }: Grant): JsonObject {

@@ -43,6 +43,11 @@ export function publicFields (data: JsonObject): JsonObject {
   return fields
 }
 
+/** Keys of what a client says of itself that the server has set otherwise. */
+export function overridden (data: JsonObject, described: JsonObject): string[] {
+  return Object.keys(data).filter(key => Object.hasOwn(described, key) && described[key] !== data[key])
+}
+
 /** An authenticated connection, with the rooms it is in and the frames that wait for it. */
 export class Peer implements Receiver, MemberRecord {
   readonly id: string

@@ -23,7 +23,7 @@ export class Histogram {
   }
 }
 
-/** Why a message or some of its recipients were dropped. */
+/** Why a message was dropped; for `not_member`, the rooms of a message in which its sender is not. */
 export const DROP_REASONS = [
   'invalid', 'too_large', 'rate_limited', 'unknown_type', 'no_recipient', 'not_member', 'unknown_sender',
   'refused', 'vetoed', 'hook_failed'
@@ -86,8 +86,8 @@ export class Stats {
     this.received[type]!++
   }
 
-  drop (reason: DropReason, count = 1): void {
-    this.drops[reason] += count
+  drop (reason: DropReason): void {
+    this.drops[reason]++
   }
 
   exceed (limit: LimitName): void {
