@@ -1,5 +1,4 @@
-import type { Test } from 'tap'
-import { eventually, TestClient, type Frame, type PeerObject } from './helper.js'
+import { eventually, type Frame, type PeerObject, type TestClient } from './helper.js'
 
 /** Each of these reaches all others in the room. */
 const WAYS: ReadonlyArray<(room: string) => unknown> = [() => undefined, room => room, room => [room], () => null]
@@ -10,29 +9,22 @@ const TYPES = ['message', 'event', 'command']
  * and nothing else at all.
  */
 export class Checkers {
-  readonly clients: TestClient[] = []
+  readonly clients: readonly TestClient[]
   readonly #room: string
   #sent = 0
   #stopped = false
   #running: Promise<void> = Promise.resolve()
 
-  private constructor (room: string) {
+  private constructor (room: string, clients: readonly TestClient[]) {
     this.#room = room
+    this.clients = clients
   }
 
-  /** @param auths what each says at first, in turn at one of the servers: all are let into the room, and nobody else */
-  static async start (t: Test, urls: readonly string[], room: string, auths: readonly object[]): Promise<Checkers> {
-    const checkers = new Checkers(room)
-    for (const [i, auth] of auths.entries()) {
-      const client = new TestClient(urls[i % urls.length]!)
-      t.teardown(() => { client.ws.terminate() })
-      await client.authenticate(auth)
-      checkers.clients.push(client)
-    }
-    const { clients } = checkers
+  /** @param clients who have just come to a room that nobody else is let into, and each of which is another user */
+  static async gather (room: string, clients: readonly TestClient[]): Promise<Checkers> {
     const others = clients.length - 1
     await eventually(() => clients.every(({ roster }) => Object.keys(roster).length === others), 'all see each other')
-    return checkers
+    return new Checkers(room, clients)
   }
 
   /** Each sends one message, and all get all. */
@@ -41,7 +33,10 @@ export class Checkers {
     const type = TYPES[n % TYPES.length]!
     for (const client of this.clients) client.send({ type, to: WAYS[n % WAYS.length]!(this.#room), n })
     const expected = (n + 1) * (this.clients.length - 1)
-    await eventually(() => this.clients.every(client => messages(client).length >= expected), `round ${n} of the checkers`)
+    await eventually(() => {
+      if (this.clients.some(({ ws }) => ws.readyState !== ws.OPEN)) throw new Error('a checker was cut off')
+      return this.clients.every(client => messages(client).length >= expected)
+    }, `round ${n} of the checkers`)
   }
 
   /** Goes on with rounds until `stop`. */
@@ -74,7 +69,8 @@ export class Checkers {
       if (told.length !== 1 || !(told[0]!.data as PeerObject).online) faults.push(`was told ${JSON.stringify(told)}`)
     }
     const addresses = new Set(mates.map(({ address }) => address))
-    const strange = client.frames.slice(1).filter(({ from }) => from === undefined || !addresses.has(from))
+    // Barriers are the test's own.
+    const strange = client.frames.slice(1).filter(({ from = '', id }) => !addresses.has(from) && !String(id).startsWith('barrier-'))
     for (const frame of strange) faults.push(`got ${JSON.stringify(frame)}`)
     if (client.ws.readyState !== client.ws.OPEN) faults.push('was cut off')
     return faults

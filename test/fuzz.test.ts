@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import { Checkers } from './checkers.js'
-import { eventually } from './helper.js'
+import { connect, eventually } from './helper.js'
 import { Fuzzer } from './fuzz/fuzzer.js'
 import type { Names } from './fuzz/messages.js'
 import { startProcess, type ServerProcess } from './process.js'
@@ -25,7 +25,7 @@ const tokenOf = (user: string) => `token-${user}`
 /** Has inputs come to a server while some peers go on with their work. */
 async function attack (t: Test, server: ServerProcess, auths: readonly object[]): Promise<void> {
   t.comment(`SYMPLE_TEST_SEED=${seed}`)
-  const checkers = await Checkers.start(t, [server.url], ROOM, auths)
+  const checkers = await Checkers.gather(ROOM, await Promise.all(auths.map(auth => connect(t, server.url, auth))))
   const names: Names = {
     ...FUZZERS,
     tokens: FUZZERS.users.map(tokenOf),

@@ -5,6 +5,7 @@ import type { ServerProcess } from '../process.js'
 import { startRedis, type RedisServer } from '../redis.js'
 import { Random, seed } from '../seed.js'
 import { Crowd, type Player } from './crowd.js'
+import { publication } from './publication.js'
 import { directoryExact, metric, nodeIdOf, ready, startNodes } from './nodes.js'
 
 const ROOMS = ['lobby', 'staff', 'den', 'attic']
@@ -109,15 +110,6 @@ t.test('the last member of a node leaves a room while that node alone can not sp
 })
 
 // Forged publications -------------------------------------------------------------------------------------------------
-
-/** A publication in an inbox, as PROTOCOL.md describes it. */
-function publication (from: string, number: number, packet: Buffer, kind = 1): Buffer {
-  const header = Buffer.alloc(6)
-  header[0] = kind
-  header.writeUInt32BE(number, 1)
-  header[5] = from.length
-  return Buffer.concat([header, Buffer.from(from), packet])
-}
 
 async function publish ({ redis }: Scene, to: Player, message: Buffer): Promise<void> {
   await redis.client().publish(`symple:inbox:${nodeIdOf(to)}`, message)

@@ -1,9 +1,8 @@
-import { createServer, connect as connectTo, type AddressInfo, type Socket } from 'node:net'
-import { once } from 'node:events'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { eventually } from '../helper.js'
 import type { ServerProcess } from '../process.js'
 import { startRedis } from '../redis.js'
+import { TcpProxy } from '../tcp-proxy.js'
 import { Crowd } from './crowd.js'
 import { directoryExact, metric, readiness, ready, startNode, startNodes, unready } from './nodes.js'
 
@@ -105,49 +104,16 @@ t.test('Redis is away, or stands still, when a node starts: it listens, and is r
   await directoryExact(redis.client(), crowd)
 })
 
-/** A way to Redis that can lose all that goes over it, on connections that are there already. */
-class Road {
-  readonly #sockets = new Set<Socket>()
-  readonly #server = createServer()
-
-  static async to (t: Test, port: number): Promise<{ road: Road, url: string }> {
-    const road = new Road()
-    road.#server.on('connection', socket => { road.#carry(socket, connectTo(port, '127.0.0.1')) })
-    road.#server.listen(0, '127.0.0.1')
-    await once(road.#server, 'listening')
-    t.teardown(() => {
-      road.#server.close()
-      for (const socket of road.#sockets) socket.destroy()
-    })
-    return { road, url: `redis://127.0.0.1:${(road.#server.address() as AddressInfo).port}` }
-  }
-
-  /** From here on nothing gets through, and nobody is told. */
-  lose (): void {
-    for (const socket of this.#sockets) socket.removeAllListeners('data').pause()
-  }
-
-  #carry (...ends: [Socket, Socket]): void {
-    for (const [i, socket] of ends.entries()) {
-      const other = ends[1 - i]!
-      this.#sockets.add(socket)
-      socket.on('data', data => { other.write(data) })
-      socket.on('error', () => {})
-      socket.on('close', () => { other.destroy() })
-    }
-  }
-}
-
 t.test('connections that are open and carry nothing are replaced', async t => {
   const redis = await startRedis(t)
-  const { road, url } = await Road.to(t, redis.port)
-  const [cut] = await startNodes(t, url, 1, { SYMPLE_REDIS_TIMEOUT: '1' })
+  const proxy = await TcpProxy.to(t, redis.port)
+  const [cut] = await startNodes(t, `redis://127.0.0.1:${proxy.port}`, 1, { SYMPLE_REDIS_TIMEOUT: '1' })
   const [other] = await startNodes(t, redis.url, 1)
   const crowd = new Crowd(t)
   const a = await crowd.enter(cut!.url, { user: 'a', rooms: ['lobby'] })
   const b = await crowd.enter(other!.url, { user: 'b', rooms: ['lobby'] })
   await crowd.exact()
-  road.lose()
+  proxy.strand()
   await unready(cut!)
   crowd.publish(a, { mood: 'lost' })
   crowd.join(b, 'den')

@@ -1,5 +1,6 @@
 import { encodeEntry, encodePacket } from '../../src/core/envelope.js'
 import { encodeRecord } from '../../src/core/remote.js'
+import { publication } from '../cluster/publication.js'
 import { DEBUG, INFO, LOBBY, VAULT, WARN, type Attempt, type Scene, type Wanted } from './scene.js'
 
 export const tokenOf = (user: string) => `T0K3N-${user}`
@@ -16,16 +17,6 @@ const comes = (what: string, auth: object, reason: RegExp): Attempt => ({
   make: async scene => { scene.t.equal(await scene.refused({ type: 'auth', ...auth }), 4401) },
   log: refused(reason)
 })
-
-/** A publication of a node, as `Inbox` makes them. */
-function publication (from: string, packet: Buffer, number = 1): Buffer {
-  const header = Buffer.alloc(6 + from.length)
-  header[0] = 1
-  header.writeUInt32BE(number, 1)
-  header[5] = from.length
-  header.write(from, 6)
-  return Buffer.concat([header, packet])
-}
 
 /** Somebody who can write to Redis, but is no node, speaks to the node. */
 const publishes = (what: string, packet: (scene: Scene) => Buffer, log: Attempt['log']): Attempt => ({
@@ -141,21 +132,21 @@ export const guardedAttempts: readonly Attempt[] = [
     log: ({ mallory }) => ({ msg: 'dropped', level: DEBUG, peer: mallory.peer.id, reason: 'no_recipient' })
   },
 
-  publishes('a packet of another version', () => publication('forged', Buffer.concat([Buffer.of(2), encodeEntry({ kind: 'ask', place: 'room:x' })])),
+  publishes('a packet of another version', () => publication('forged', 1, Buffer.concat([Buffer.of(2), encodeEntry({ kind: 'ask', place: 'room:x' })])),
     () => ({ msg: 'ignored what another node said', level: DEBUG, what: 'packet', node: 'forged' })),
-  publishes('half a packet', () => publication('forged', encodePacket([encodeEntry({ kind: 'ask', place: 'room:x' })]).subarray(0, -3)),
+  publishes('half a packet', () => publication('forged', 1, encodePacket([encodeEntry({ kind: 'ask', place: 'room:x' })]).subarray(0, -3)),
     () => ({ msg: 'ignored what another node said', level: DEBUG, what: 'packet', node: 'forged' })),
   publishes('a client\'s frame', () => Buffer.from('{"type":"message","to":"alice"}'),
     () => ({ msg: 'ignored what another node said', level: DEBUG, what: 'packet' })),
   publishes('a message of a peer that there is not', ({ alice }) =>
-    publication('forged', encodePacket([encodeEntry({ kind: 'route', from: 'forged-x', to: alice.peer.id, payload })])),
+    publication('forged', 1, encodePacket([encodeEntry({ kind: 'route', from: 'forged-x', to: alice.peer.id, payload })])),
   () => ({ msg: 'dropped', level: DEBUG, node: 'forged', reason: 'unknown_sender' })),
   publishes('a message of a peer of the node itself', ({ alice }) =>
-    publication('forged', encodePacket([encodeEntry({ kind: 'route', from: alice.peer.id, to: [VAULT], payload })])),
+    publication('forged', 1, encodePacket([encodeEntry({ kind: 'route', from: alice.peer.id, to: [VAULT], payload })])),
   () => ({ msg: 'dropped', level: DEBUG, node: 'forged', reason: 'unknown_sender' })),
   publishes('a record that is another peer\'s', ({ alice }) => {
     const record = encodeRecord({ version: 9, data: { id: 'other', user: 'alice', online: true } })
-    return publication('forged', encodePacket([encodeEntry({ kind: 'enter', places: [`room:${VAULT}`], member: { id: alice.peer.id, record } })]))
+    return publication('forged', 1, encodePacket([encodeEntry({ kind: 'enter', places: [`room:${VAULT}`], member: { id: alice.peer.id, record } })]))
   }, () => ({ msg: 'ignored what another node said', level: DEBUG, what: 'record' })),
   {
     what: 'emits what makes no sense',
