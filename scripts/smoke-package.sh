@@ -1,6 +1,8 @@
 #!/bin/sh
 # Packs the project, installs the tarball alone into a temporary folder, and checks that what users get works:
-# it can be imported, its program serves health checks and messages, and SIGTERM ends it with exit code 0.
+# it can be imported, its program serves health checks and messages, and SIGTERM ends it with exit code 0. Then the same
+# as a container runs it: as user 1000, on a read-only file system, without capabilities. Where that can't be arranged
+# (it takes root on Linux), a line says so.
 # Prints one line "ok ..." and exits 0, or says what failed and exits 1.
 set -eu
 
@@ -37,9 +39,6 @@ version=$(node import.js)
 for file in dist/src/app.d.ts PROTOCOL.md CHANGELOG.md README.md LICENSE .env.example; do
   [ -f "node_modules/symple-server/$file" ] || { echo "smoke-package: $file is not in the package" >&2; exit 1; }
 done
-
-SYMPLE_HOST=127.0.0.1 SYMPLE_PORT=0 SYMPLE_DRAIN_SECONDS=0 PORT='' ./node_modules/.bin/symple-server > server.log 2>&1 &
-server=$!
 
 cat > talk.js <<'JS'
 import { once } from 'node:events'
@@ -97,8 +96,39 @@ const [code] = await closed
 if (code !== 1001) throw new Error(`closed with ${code}`)
 process.exit()
 JS
-node talk.js "$server"
+# Serves messages, and stops; with a command before it, the server is run by that.
+serve () {
+  export SYMPLE_HOST=127.0.0.1 SYMPLE_PORT=0 SYMPLE_DRAIN_SECONDS=0 PORT=
+  "$@" ./node_modules/.bin/symple-server > server.log 2>&1 &
+  server=$!
+  node talk.js "$server"
+  wait "$server" || { echo "smoke-package: SIGTERM ended the server with exit code $?" >&2; exit 1; }
+  server=
+}
 
-wait "$server" || { echo "smoke-package: SIGTERM ended the server with exit code $?" >&2; exit 1; }
-server=
-echo "ok symple-server $version: installs, imports, serves and stops"
+# Each program takes the place of the one before it, so that signals come through.
+cat > confined.sh <<'SH'
+#!/bin/sh
+exec unshare --mount sh -euc '
+  mount --make-rprivate /
+  mount -o remount,bind,ro /
+  mount -o remount,bind,ro "$(df --output=target . | tail -n 1)"
+  exec setpriv --reuid 1000 --regid 1000 --clear-groups --no-new-privs --inh-caps -all --bounding-set -all sh -euc "
+    [ \"\$(id -u)\" = 1000 ]
+    for place in . /tmp; do
+      if touch \"\$place/written\" 2> /dev/null; then echo \"\$place can be written to\"; exit 1; fi
+    done
+    grep -q \"^CapEff:[[:space:]]*0*\$\" /proc/self/status
+    exec \"\$@\"" sh "$@"' sh "$@"
+SH
+chmod 755 "$folder" confined.sh
+
+serve env
+how='installs, imports, serves and stops'
+if reason=$(./confined.sh true 2>&1); then
+  serve ./confined.sh
+  how="$how; as user 1000 on a read-only file system, without capabilities, too"
+else
+  echo "smoke-package: SKIPPED as user 1000 on a read-only file system: $reason" >&2
+fi
+echo "ok symple-server $version: $how"
