@@ -215,11 +215,17 @@ export async function settle (...clients: TestClient[]): Promise<void> {
   for (const client of clients) await client.barrier()
 }
 
-/** Waits until something holds that no event tells of. */
-export async function eventually (holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
+/**
+ * Waits until something holds that no event tells of.
+ *
+ * @param patience milliseconds after which it counts as failed
+ */
+export async function eventually (
+  holds: () => boolean | Promise<boolean>, what: string, patience = PATIENCE
+): Promise<void> {
   const started = performance.now()
   while (!await holds()) {
-    if (performance.now() - started > PATIENCE) throw new Error(`did not come true: ${what}`)
+    if (performance.now() - started > patience) throw new Error(`did not come true: ${what}`)
     await new Promise(resolve => setTimeout(resolve, 10))
   }
 }
