@@ -4,9 +4,13 @@ import { connect as connectTls } from 'node:tls'
 import type { IncomingMessage } from 'node:http'
 import t, { type Test } from 'tap'
 import { createIdentity, tlsVariables } from './certificate.js'
-import { open, settle, startServer, TestClient } from './helper.js'
+import { sees } from './cluster/cast.js'
+import { readiness, ready } from './cluster/nodes.js'
+import { connect, open, settle, startServer, TestClient } from './helper.js'
 import { startProcess } from './process.js'
 import { openRaw } from './raw.js'
+import { freePort, startRedis } from './redis.js'
+import { writeSession } from './session-server.js'
 
 const identity = createIdentity()
 const { cert: ca } = identity
@@ -107,6 +111,33 @@ t.test('old versions of TLS are refused', async t => {
   t.teardown(() => { socket.destroy() })
   const [error] = await once(socket, 'error')
   t.type(error, Error)
+})
+
+t.test('over rediss, nodes hear each other and find sessions; a Redis that they don\'t know, they don\'t speak to', async t => {
+  const files = tls(t)
+  const tlsPort = await freePort()
+  const redis = await startRedis(t, {
+    args: ['--tls-port', String(tlsPort), '--tls-auth-clients', 'no', '--tls-cert-file', files['SYMPLE_SSL_CERT']!,
+      '--tls-key-file', files['SYMPLE_SSL_KEY']!, '--tls-ca-cert-file', files['SYMPLE_SSL_CERT']!]
+  })
+  const env = { SYMPLE_REDIS_URL: `rediss://127.0.0.1:${tlsPort}`, SYMPLE_AUTHENTICATION: 'true', SYMPLE_REDIS_TIMEOUT: '2' }
+  const trusting = { ...env, NODE_EXTRA_CA_CERTS: files['SYMPLE_SSL_CERT']! }
+  const nodes = await Promise.all([startProcess(t, trusting), startProcess(t, trusting)])
+  const backend = redis.client()
+  const clients = await Promise.all(['alice', 'bob'].map(async (user, i) => {
+    await ready(nodes[i]!)
+    await writeSession(backend, `token-${user}`, { user, rooms: ['lobby'] })
+    return await connect(t, nodes[i]!.url, { token: `token-${user}` })
+  }))
+  await sees(clients)
+  clients[0]!.send({ type: 'message', to: 'bob', data: 'from node to node' })
+  t.match(await clients[1]!.find('message'), { from: clients[0]!.address, data: 'from node to node' })
+
+  const wary = await startProcess(t, env)
+  t.match(await readiness(wary), { status: 503, reasons: ['Redis can not be reached'] })
+  const client = await open(t, wary.url)
+  client.send({ type: 'auth', token: 'token-alice' })
+  t.match(await client.next(), { type: 'error', status: 503 })
 })
 
 t.test('a shutdown over TLS tells the peers, and waits for no half handshake', async t => {
