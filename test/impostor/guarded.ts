@@ -111,10 +111,11 @@ export const guardedAttempts: readonly Attempt[] = [
     what: 'says auth once more, with another\'s token',
     async make ({ mallory, carol, t }) {
       mallory.send({ type: 'auth', token: tokenOf('alice') })
+      t.match(await mallory.find('error'), { status: 401 })
       mallory.send({ type: 'message', to: 'carol' })
       t.equal((await carol.find('message')).from, mallory.address)
     },
-    log: ({ mallory }) => ({ msg: 'dropped', level: DEBUG, peer: mallory.peer.id, reason: 'unknown_type' })
+    log: ({ mallory }) => ({ msg: 'refresh refused', level: INFO, peer: mallory.peer.id, status: 401 })
   },
   {
     what: 'brings its token along wherever there is room for it',
