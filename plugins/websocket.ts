@@ -119,7 +119,7 @@ async function registerWebSocket (fastify: FastifyInstance, gate: Server, maxPay
     perMessageDeflate: fastify.config.compression,
     clientTracking: false
   }
-  // The service drains its peers: the library's own end closes clients without a code, and waits for those who ignore it.
+  // The service drains its peers: the library itself closes clients without a code, and waits for those who ignore it.
   await fastify.register(websocket, { options, preClose: done => { done() } })
 }
 
