@@ -102,11 +102,14 @@ t.test('what the pages name', async t => {
     for (const [label, name, value] of labels) t.ok(values[name!]?.includes(value!), label)
     const reasons = [...read('docs/troubleshooting.md').matchAll(/^\| `([a-z]+_?[a-z]*)` \|/gm)].map(([, reason]) => reason!)
     t.strictSame(DROP_REASONS.filter(reason => !reasons.includes(reason)), [], 'each reason of a drop is explained')
+    const [, table = ''] = /^## A limit is exceeded$(.*?)^## /ms.exec(read('docs/troubleshooting.md')) ?? []
+    const limits = [...table.matchAll(/^\| (`.*?) \|/gm)].flatMap(([, cell]) => cell!.match(/[a-z_]+/g)!)
+    t.strictSame(limits.filter(name => name !== 'limit').sort(), [...LIMIT_NAMES].sort(), 'and each limit')
   })
 
   t.test('close codes', async t => {
     // Beside ours, those of the WebSocket library, and the one that is never sent.
-    const known = new Set<number>([...Object.values(CloseCode), 1002, 1006, 1007, 1008])
+    const known = new Set<number>([...Object.values(CloseCode), 1002, 1006, 1007])
     const rows = [...read('docs/troubleshooting.md').matchAll(/^\| (\d{4})(?:, (\d{4}))? \|/gm)]
       .flatMap(([, ...codes]) => codes.filter(code => code !== undefined).map(Number))
     t.strictSame(rows.sort(), [...known].sort(), 'each is explained')
