@@ -33,12 +33,12 @@ export default [
     { regex: '^(?!\\.\\.?/)|/(core|backplane|plugins|routes)/', message: 'Pages build on the client alone.' }
   ]),
   forbid(['src/backplane/**'], [
-    { regex: '/(plugins|routes)/|/(app|parts|options|read-options|server|create-server|command-line|logging)\\.js$|^(fastify|@fastify/|ws$|pino)', message: 'Backplanes build on the core alone.' }
+    { regex: '/(plugins|routes)/|/(api|app|parts|options|read-options|server|create-server|command-line|logging)\\.js$|^(fastify|@fastify/|ws$|pino)', message: 'Backplanes build on the core alone.' }
   ]),
   forbid(['plugins/**'], [
     { regex: '/routes/|^\\.\\./src/(?!core/|backplane/)', message: 'Plugins build on the core, backplanes and packages.' }
   ]),
   forbid(['routes/**'], [
-    { regex: '/plugins/|^\\.\\./src/(?!core/)', message: 'Routes use decorators and types of the core.' }
+    { regex: '/plugins/|^(\\.\\./)+src/(?!core/)', message: 'Routes use decorators and types of the core.' }
   ])
 ]

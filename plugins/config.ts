@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import Type, { type Static } from 'typebox'
 import { DEFAULT_LIMITS, type Limits } from '../src/core/limits.js'
+import { apiKeysOf } from './api-keys.js'
 import { ConfigError } from './config-error.js'
 import { Choice, Flag, List, notEmpty } from './environment.js'
 import { jwtOf, type JwtConfig } from './jwt-config.js'
@@ -34,7 +35,8 @@ const claim = (value: string, description: string) => Type.String({ default: val
 const text = (description: string) => Type.Optional(Type.String({ description }))
 /** A list that, where it is given, must not be empty. */
 const names = (description: string) => Type.Optional(Type.String({ accepts: ['array'], description }))
-const secret = (description: string) => Type.Optional(Type.String({ secret: true, description }))
+const secret = (description: string, accepts: string[] = []) =>
+  Type.Optional(Type.String({ secret: true, accepts, description }))
 
 /** A path without the signs of route patterns, and not one of the server's own. */
 const PATH_PATTERN = '^/(?!(healthz|readyz|metrics)/?$)[^\\s:*?#()%]*$'
@@ -89,6 +91,8 @@ export const schema = Type.Object({
   SYMPLE_REDIS_PREFIX: Type.String({ default: 'symple', minLength: 1, description: 'First part of all keys and channels in Redis.' }),
   SYMPLE_REDIS_REQUIRED: Flag(true, 'Not ready while Redis can not be reached.'),
   SYMPLE_NODE_TTL: Type.Number({ default: 10, minimum: 1, maximum: MAX_SECONDS, description: 'Seconds without a sign of life after which other nodes count a node as gone.' }),
+
+  SYMPLE_API_KEY: secret('Key to the HTTP API, or several, comma-separated. Without any, there is no HTTP API.', ['array']),
 
   SYMPLE_SSL_ENABLED: Flag(false, 'Serve over TLS.'),
   SYMPLE_SSL_KEY: text('File with the private key, PEM.'),
@@ -157,6 +161,8 @@ export interface Config {
   readonly sessionCheck: number
   readonly dynamicRooms: boolean
   readonly redis: RedisConfig | undefined
+  /** Keys to the HTTP API; none: there is no such thing. */
+  readonly apiKeys: readonly string[]
   readonly allowedOrigins: readonly string[]
   readonly compression: boolean
   readonly drainSeconds: number
@@ -227,6 +233,7 @@ function arrange (variables: Variables, supplied: boolean | undefined): Config {
     sessionCheck: variables.SYMPLE_SESSION_CHECK,
     dynamicRooms: variables.SYMPLE_DYNAMIC_ROOMS,
     redis,
+    apiKeys: apiKeysOf(variables.SYMPLE_API_KEY, variables.SYMPLE_PATH),
     allowedOrigins: parseOrigins(variables.SYMPLE_ALLOWED_ORIGINS),
     compression: variables.SYMPLE_COMPRESSION,
     drainSeconds: variables.SYMPLE_DRAIN_SECONDS,

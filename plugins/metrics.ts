@@ -61,6 +61,19 @@ export default fp<MetricsOptions>(async (fastify, { registry: shared, process = 
   counters('symple_limits_exceeded_total', 'Times that a limit was exceeded, by limit.', 'limit', () => Object.entries(stats.limits))
   counters('symple_connections_closed_total', 'WebSocket connections that ended, by close code.', 'code', () => stats.closes)
 
+  const { apiCounts } = fastify
+  counter('symple_api_keys_refused_total', 'Requests to the HTTP API with a key that is not valid.', () => apiCounts.refused)
+  registry.registerMetric(new Counter({
+    name: 'symple_api_requests_total',
+    help: 'Requests to the HTTP API, by route and kind of status.',
+    labelNames: ['route', 'status'],
+    registers: [],
+    collect () {
+      this.reset()
+      for (const { route, status, count } of apiCounts.requests) this.inc({ route, status }, count)
+    }
+  }))
+
   const { backplane } = fastify
   gauge('symple_backplane_connected', '1 while other nodes can be reached, else 0.', () => backplane.connected ? 1 : 0)
   gauge('symple_backplane_probe_seconds', 'Time that the last publication to itself took.', () => backplane.counts.probeSeconds)
@@ -86,7 +99,11 @@ export default fp<MetricsOptions>(async (fastify, { registry: shared, process = 
   if (shared === undefined) return
   const withdraw = share(registry, shared, fastify.prefix || '/')
   fastify.addHook('onClose', async () => { withdraw() })
-}, { name: 'symple-metrics', fastify: '5.x', dependencies: ['symple-config', 'symple-redis', 'symple-readiness'] })
+}, {
+  name: 'symple-metrics',
+  fastify: '5.x',
+  dependencies: ['symple-config', 'symple-redis', 'symple-readiness', 'symple-api-counts']
+})
 
 /** prom-client's own histogram costs a look-up by label for each message: ours has counted already. */
 function exported (name: string, help: string, histogram: Histogram): Metric {

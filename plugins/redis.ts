@@ -3,6 +3,8 @@ import redisPlugin, { type FastifyRedis } from '@fastify/redis'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Redis } from 'ioredis'
+import { MemoryAnswers, type AnswerStore } from '../src/backplane/answers.js'
+import { RedisAnswers } from '../src/backplane/redis/answers.js'
 import { RedisBackplane } from '../src/backplane/redis/backplane.js'
 import { isReady, Names, type Client, type Clients } from '../src/backplane/redis/client.js'
 import { RedisSessions } from '../src/backplane/redis/sessions.js'
@@ -18,6 +20,7 @@ declare module 'fastify' {
     backplane: Backplane
     /** Null without Redis. */
     sessionStore: SessionStore | null
+    answers: AnswerStore
   }
 }
 
@@ -39,7 +42,8 @@ interface Tenancy {
 const TENANCIES = new WeakMap<Server, Tenancy[]>()
 
 /**
- * Decorates the instance with what lies between the nodes, and where sessions are kept: Redis, if it is configured.
+ * Decorates the instance with what lies between the nodes, and where sessions, and answers of the HTTP API, are kept:
+ * Redis, if it is configured.
  * The server starts without waiting for Redis; what needs it says so meanwhile.
  */
 export default fp<RedisPluginOptions>(async (fastify, { template, log: parent }) => {
@@ -47,6 +51,7 @@ export default fp<RedisPluginOptions>(async (fastify, { template, log: parent })
   if (redis === undefined) {
     fastify.decorate('backplane', new MemoryBackplane())
     fastify.decorate('sessionStore', null)
+    fastify.decorate('answers', new MemoryAnswers())
     return
   }
   const { url, prefix, timeout, nodeTtl } = redis
@@ -63,7 +68,9 @@ export default fp<RedisPluginOptions>(async (fastify, { template, log: parent })
   const connected = await connects(clients.commands, Math.min(timeout * 1000, MAX_WAIT))
   await decorate(fastify, clients.commands, connected)
   fastify.decorate('backplane', new RedisBackplane({ clients, prefix, timeout, nodeTtl, log }))
-  fastify.decorate('sessionStore', new RedisSessions(clients.commands, new Names(prefix)))
+  const names = new Names(prefix)
+  fastify.decorate('sessionStore', new RedisSessions(clients.commands, names))
+  fastify.decorate('answers', new RedisAnswers(clients.commands, names))
   // After the service, which says goodbye through them.
   fastify.addHook('onClose', async () => {
     for (const client of Object.values(clients) as Client[]) client.disconnect()

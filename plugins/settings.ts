@@ -55,6 +55,8 @@ export interface Settings {
   redisRequired: boolean
   /** Seconds without a sign of life after which other nodes count a node as gone. Default: 10. */
   nodeTtl: number
+  /** Key to the HTTP API, or several, each of at least 32 characters. Default: none, and no HTTP API. */
+  apiKey: string | readonly string[]
   /** Seconds that a client has to authenticate. Default: 10. For this and all limits below, 0 means none. */
   authTimeout: number
   /** Seconds that a hook of the application has to answer. Default: 5. */

@@ -1,9 +1,10 @@
 #!/bin/sh
-# The tests start Redis servers and a browser of their own. What is missing is installed if that can be done without
+# The tests start Redis servers and a browser of their own, and run the documentation's curl. What is missing is installed if that can be done without
 # asking; else one line for each says how to get it.
 set -eu
 
 has_redis () { command -v redis-server > /dev/null; }
+has_curl () { command -v curl > /dev/null; }
 
 # CHROMIUM names one that is somewhere else.
 has_chromium () {
@@ -15,6 +16,7 @@ has_chromium () {
 
 missing=
 has_redis || missing='redis-server'
+has_curl || missing="$missing curl"
 has_chromium || missing="$missing chromium"
 [ -n "$missing" ] || exit 0
 
@@ -26,5 +28,6 @@ if [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
 fi
 
 has_redis || echo 'redis-server is needed for the tests: apt install redis-server (Debian, Ubuntu), brew install redis (macOS)' >&2
+has_curl || echo 'curl is needed for the tests: apt install curl (Debian, Ubuntu), brew install curl (macOS)' >&2
 has_chromium || echo 'Chromium is needed for the tests: apt install chromium (Debian), or set CHROMIUM to that or Chrome' >&2
 exit 1

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import Fastify, { LogController, type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import fp from 'fastify-plugin'
+import { answerBadAddress } from '../plugins/api-problems.js'
 import type { Config } from '../plugins/config.js'
 import { DEFAULT_LIMITS } from './core/limits.js'
 import { loggerOptions } from './logging.js'
@@ -20,6 +21,9 @@ export interface Server {
 
 /** Milliseconds that closing may take when all peers are gone: a client may stop in the middle of its TLS handshake. */
 const CLOSE_TIMEOUT = 1500
+
+/** Characters of an address, since Node takes no more in all headers. */
+const MAX_ADDRESS = 16_384
 
 /** Milliseconds between two looks for clients that are too slow. */
 const CHECK_INTERVAL = 1000
@@ -67,6 +71,9 @@ function createInstance ({ logLevel, trustProxy, tls, limits }: Config): Fastify
     trustProxy: trustProxyOption(trustProxy),
     // Connections are logged, requests are not: most are probes.
     logController: new LogController({ disableRequestLogging: true }),
+    frameworkErrors: answerBadAddress,
+    // Names that stand in addresses have limits of their own.
+    routerOptions: { maxParamLength: MAX_ADDRESS },
     // Probes are answered to the end.
     return503OnClosing: false,
     // Who is still in the middle of a request when all peers are gone is not waited for.

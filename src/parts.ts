@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import type { Registry } from 'prom-client'
+import apiCounts from '../plugins/api-counts.js'
 import authentication from '../plugins/authentication.js'
 import config, { type ConfigOptions } from '../plugins/config.js'
 import metrics from '../plugins/metrics.js'
@@ -38,9 +39,12 @@ export async function registerParts (fastify: FastifyInstance, options: PartsOpt
   await fastify.register(symple, { ...options.service, log })
   await fastify.register(readiness)
   await fastify.register(websocket)
+  await fastify.register(apiCounts)
   await fastify.register(metrics, { registry, process: options.processMetrics })
   await fastify.register(playground)
   if (options.probes) await fastify.register(healthRoutes)
   if (options.metrics) await fastify.register(metricsRoute)
+  // Much code, which most servers need not load.
+  if (fastify.config.apiKeys.length > 0) await fastify.register(import('./api.js'), { prefix: '/api' })
   await fastify.register(sympleRoute)
 }

@@ -65,11 +65,11 @@ t.test('--check-config shows what is in force, without secrets', async t => {
   }
   for (const [url, shown] of Object.entries(secrets)) {
     const { code, stdout, stderr } = await symple(t, ['--check-config', '--port', '7'], {
-      SYMPLE_REDIS_URL: url, SYMPLE_DYNAMIC_ROOMS: 'off', SYMPLE_RATE_LIMIT: '5'
+      SYMPLE_REDIS_URL: url, SYMPLE_DYNAMIC_ROOMS: 'off', SYMPLE_RATE_LIMIT: '5', SYMPLE_API_KEY: `${PASSWORD}-${PASSWORD}`
     })
     t.equal(code, 0, stderr)
     const config = JSON.parse(stdout) as Record<string, unknown>
-    t.match(config, { SYMPLE_REDIS_URL: shown, SYMPLE_DYNAMIC_ROOMS: false, SYMPLE_RATE_LIMIT: 5, SYMPLE_PORT: 7, SYMPLE_PATH: '/' })
+    t.match(config, { SYMPLE_REDIS_URL: shown, SYMPLE_API_KEY: '***', SYMPLE_DYNAMIC_ROOMS: false, SYMPLE_RATE_LIMIT: 5, SYMPLE_PORT: 7, SYMPLE_PATH: '/' })
     t.notMatch(stdout, PASSWORD)
     t.strictSame(Object.keys(config).filter(name => !(name in schema.properties)), [])
   }

@@ -32,6 +32,9 @@ const flag = (read: (config: Config) => unknown, value: boolean): Case => ({
   bad: ['2', 'maybe', 'truey', 'constructor', '__proto__']
 })
 
+/** As short as one may be. */
+const KEY = '0123456789abcdefghijklmnopqrstuv'
+
 /** What each variable does, but for those that need others: these have tests of their own below. */
 const CASES: Record<string, Case> = {
   PORT: { ...count(c => c.port, 4500), bad: ['x', '-1', '65536', '1.5'] },
@@ -53,6 +56,12 @@ const CASES: Record<string, Case> = {
     value: 'info',
     good: { 'symple:*': 'debug', '*': 'debug', 'http, symple:core': 'debug', 'http:*': 'info' },
     bad: []
+  },
+  SYMPLE_API_KEY: {
+    read: c => c.apiKeys,
+    value: [],
+    good: { [KEY]: [KEY], [`${KEY}, ${KEY}/+~._-==,`]: [KEY, `${KEY}/+~._-==`] },
+    bad: [KEY.slice(1), `${KEY},short`, ',', `${KEY} x`, `"${KEY}"`, `=${KEY}`, `${KEY}é`]
   },
   SYMPLE_TRACING: flag(c => c.tracing, false),
   SYMPLE_PLAYGROUND: flag(c => c.playground, true),

@@ -49,6 +49,11 @@ export class Names {
     return `${this.prefix}:inbox:${node}`
   }
 
+  /** What was answered to a request that is to be done once. */
+  answer (name: string): string {
+    return `${this.prefix}:answer:${name}`
+  }
+
   session (token: string): string {
     return `${this.prefix}:session:${token}`
   }
