@@ -8,6 +8,9 @@ const Nodes = Type.Object({
     pid: Type.Integer(),
     started: Type.String({ format: 'date-time' }),
     alive: Type.Boolean({ description: 'False: it gave no sign of life in time, and was not cleared up after yet.' }),
+    lease: Type.Union([Type.Number(), Type.Null()], {
+      description: 'Seconds for which it counts as alive without another sign of life; null: it needs to give none.'
+    }),
     self: Type.Boolean({ description: 'Whether it is the one that answers.' })
   }, { title: 'Node' }))
 }, { title: 'Nodes', description: 'The nodes.' })

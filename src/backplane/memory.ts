@@ -147,7 +147,8 @@ class MemoryCensus implements Census {
 
   async nodes (): Promise<NodeRecord[]> {
     const [host, { pid }] = [hostname(), process]
-    return this.#backplane.reachable.map(({ node, started }) => ({ id: node, host, pid, started, alive: true }))
+    return this.#backplane.reachable.map(({ node, started }) =>
+      ({ id: node, host, pid, started, alive: true, lease: null }))
   }
 
   async places (node: string): Promise<string[]> {

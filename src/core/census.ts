@@ -10,6 +10,8 @@ export interface NodeRecord {
   readonly started: string
   /** False for one that has given no sign of life in time, and has not been cleared up after yet. */
   readonly alive: boolean
+  /** Seconds for which it counts as alive without another sign of life; null: it needs to give none. */
+  readonly lease: number | null
 }
 
 /**

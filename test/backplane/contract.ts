@@ -259,6 +259,7 @@ export function testBackplane (t: Test, setUp: (t: Test) => Promise<Harness>): v
       t.strictSame(found.map(({ id }) => id).sort(), nodes.map(({ id }) => id).sort())
       for (const node of found) {
         t.match(node, { host: /./, pid: process.pid, alive: true })
+        t.ok(node.lease === null || node.lease > 0)
         t.equal(new Date(node.started).toISOString(), node.started)
       }
       t.strictSame(await census.places(a!.id), [place])

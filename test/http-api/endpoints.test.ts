@@ -51,7 +51,7 @@ for (const [where, setStage] of Object.entries(STAGES)) {
       t.strictSame(found.map(({ pid }) => pid).sort(), nodes.map(({ child }) => child.pid).sort())
       t.strictSame(found.filter(({ self }) => self).map(({ pid }) => pid), [nodes[0]!.child.pid])
       const other = found.find(({ id }) => id === node)!
-      t.strictSame(Object.keys(other), ['id', 'host', 'pid', 'started', 'alive', 'self'])
+      t.strictSame(Object.keys(other), ['id', 'host', 'pid', 'started', 'alive', 'lease', 'self'])
       t.match(other, { host: hostname(), pid: nodes.at(-1)!.child.pid, alive: true })
       t.ok(Date.parse(other.started) <= Date.now())
     })

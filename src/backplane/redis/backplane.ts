@@ -42,7 +42,7 @@ export class RedisBackplane implements Backplane {
     this.#clients = clients
     this.#log = log
     const info = { host: hostname(), pid: process.pid, started: new Date().toISOString() }
-    this.census = new RedisCensus({ id: this.node, ...info, alive: true }, names, batch)
+    this.census = new RedisCensus({ id: this.node, ...info }, names, batch)
     const failed = (error: unknown) => { this.#failed(error) }
     this.#directory = new Directory(this.node, names, batch, failed)
     this.#inbox = new Inbox(this.node, clients, names, timeout * 1000, {

@@ -7,14 +7,17 @@ import { pairsOf, type Names } from './client.js'
 /** Fields that are read with one command. */
 const CHUNK = 500
 
+/** What a node knows of itself without asking. */
+type OwnRecord = Omit<NodeRecord, 'alive' | 'lease'>
+
 /** Reads what all nodes have written. */
 export class RedisCensus implements Census {
-  readonly #own: NodeRecord
+  readonly #own: OwnRecord
   readonly #names: Names
   readonly #batch: Batch
 
   /** @param own what this node has registered as */
-  constructor (own: NodeRecord, names: Names, batch: Batch) {
+  constructor (own: OwnRecord, names: Names, batch: Batch) {
     this.#own = own
     this.#names = names
     this.#batch = batch
@@ -24,10 +27,19 @@ export class RedisCensus implements Census {
     const fields = await this.#batch.send('hgetall', this.#names.nodes) as string[] | Record<string, string>
     // A Redis that has come back empty learns of this node again with its next sign of life.
     const others = pairsOf(fields).filter(([id]) => id !== this.#own.id)
-    return [this.#own, ...await Promise.all(others.map(async ([id, info]) => {
-      const alive = await this.#batch.send('exists', this.#names.lease(id)) === 1
-      return { id, ...parse(info), alive }
-    }))]
+    const [own, ...rest] = await Promise.all([
+      this.#lease(this.#own.id).then(lease => ({ ...this.#own, alive: true, lease })),
+      ...others.map(async ([id, info]) => {
+        const lease = await this.#lease(id)
+        return { id, ...parse(info), alive: lease > 0, lease }
+      })
+    ])
+    return [own!, ...rest]
+  }
+
+  /** Seconds that are left of the lease of a node; 0: it has none. */
+  async #lease (node: string): Promise<number> {
+    return Math.max(0, await this.#batch.send('pttl', this.#names.lease(node)) as number) / 1000
   }
 
   async places (node: string): Promise<string[]> {
@@ -55,7 +67,7 @@ export class RedisCensus implements Census {
 }
 
 /** What a node said of itself; whoever else wrote there is no reason to fail. */
-function parse (info: string): Omit<NodeRecord, 'id' | 'alive'> {
+function parse (info: string): Omit<OwnRecord, 'id'> {
   let said: Json = null
   try {
     said = JSON.parse(info) as Json
