@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import Type, { type Static } from 'typebox'
 import { DEFAULT_LIMITS, type Limits } from '../src/core/limits.js'
-import { apiKeysOf } from './api-keys.js'
+import { keysOf } from './api-keys.js'
 import { ConfigError } from './config-error.js'
 import { Choice, Flag, List, notEmpty } from './environment.js'
 import { jwtOf, type JwtConfig } from './jwt-config.js'
@@ -79,7 +79,6 @@ export const schema = Type.Object({
   SYMPLE_JWT_DATA_CLAIM: text('Claim with an object whose fields peers see. Not set: none.'),
   SYMPLE_JWT_LEEWAY: seconds(5, 'Seconds by which the clock of an issuer may differ.'),
   SYMPLE_DYNAMIC_ROOMS: Flag(true, 'Clients may join and leave rooms.'),
-
   SYMPLE_SESSION_CHECK: seconds(30, 'Seconds after which a connection ends whose session has gone; 0: it stays.'),
   SYMPLE_REDIS_URL: secret('Redis to use; wins over REDIS_URL. Without any, the server stands alone.'),
   REDIS_URL: secret('As SYMPLE_REDIS_URL.'),
@@ -87,12 +86,12 @@ export const schema = Type.Object({
   SYMPLE_REDIS_PORT: Type.Integer({ default: 6379, minimum: 1, maximum: 65535, description: 'Port of that Redis.' }),
   SYMPLE_REDIS_PROTOCOL: Type.Enum(['redis', 'rediss'], { default: 'redis', description: 'rediss: over TLS.' }),
   SYMPLE_REDIS_TIMEOUT: Type.Number({ default: 3, exclusiveMinimum: 0, maximum: MAX_SECONDS, description: 'Seconds to wait for Redis at authentication.' }),
-
   SYMPLE_REDIS_PREFIX: Type.String({ default: 'symple', minLength: 1, description: 'First part of all keys and channels in Redis.' }),
   SYMPLE_REDIS_REQUIRED: Flag(true, 'Not ready while Redis can not be reached.'),
   SYMPLE_NODE_TTL: Type.Number({ default: 10, minimum: 1, maximum: MAX_SECONDS, description: 'Seconds without a sign of life after which other nodes count a node as gone.' }),
 
   SYMPLE_API_KEY: secret('Key to the HTTP API, or several, comma-separated. Without any, there is no HTTP API.', ['array']),
+  SYMPLE_CONSOLE_KEY: secret('Key to the console, a page for operators, or several, comma-separated. Without any, there is no console.', ['array']),
 
   SYMPLE_SSL_ENABLED: Flag(false, 'Serve over TLS.'),
   SYMPLE_SSL_KEY: text('File with the private key, PEM.'),
@@ -163,6 +162,8 @@ export interface Config {
   readonly redis: RedisConfig | undefined
   /** Keys to the HTTP API; none: there is no such thing. */
   readonly apiKeys: readonly string[]
+  /** Keys to the console, and to what it needs of the HTTP API; none: there is no console. */
+  readonly consoleKeys: readonly string[]
   readonly allowedOrigins: readonly string[]
   readonly compression: boolean
   readonly drainSeconds: number
@@ -233,7 +234,8 @@ function arrange (variables: Variables, supplied: boolean | undefined): Config {
     sessionCheck: variables.SYMPLE_SESSION_CHECK,
     dynamicRooms: variables.SYMPLE_DYNAMIC_ROOMS,
     redis,
-    apiKeys: apiKeysOf(variables.SYMPLE_API_KEY, variables.SYMPLE_PATH),
+    apiKeys: keysOf('SYMPLE_API_KEY', variables.SYMPLE_API_KEY, variables.SYMPLE_PATH),
+    consoleKeys: keysOf('SYMPLE_CONSOLE_KEY', variables.SYMPLE_CONSOLE_KEY, variables.SYMPLE_PATH),
     allowedOrigins: parseOrigins(variables.SYMPLE_ALLOWED_ORIGINS),
     compression: variables.SYMPLE_COMPRESSION,
     drainSeconds: variables.SYMPLE_DRAIN_SECONDS,

@@ -14,15 +14,17 @@ export interface Page {
  * Reads a page that `npm run build` has made.
  *
  * @param name of its folder in src/browser
+ * @param values of the names in it that stand as {{name}}, in an attribute
  * @throws Error where there is none
  */
-export function readPage (name: string): Page {
+export function readPage (name: string, values: Readonly<Record<string, string>> = {}): Page {
   // Wherever this file is, in the sources or compiled.
-  const html = readFileSync(new URL(import.meta.resolve(`#pages/${name}.html`)))
+  const file = readFileSync(new URL(import.meta.resolve(`#pages/${name}.html`)), 'utf8')
+  const html = Object.entries(values).reduce((text, [key, value]) => text.replace(`{{${key}}}`, () => value), file)
   const etag = `"${digest(html, 'base64url')}"`
   const headers = {
     'content-type': 'text/html; charset=utf-8',
-    'content-security-policy': contentSecurityPolicy(String(html)),
+    'content-security-policy': contentSecurityPolicy(html),
     'x-content-type-options': 'nosniff',
     'referrer-policy': 'no-referrer',
     'cross-origin-opener-policy': 'same-origin',
@@ -65,6 +67,6 @@ function isKnown (request: FastifyRequest, etag: string): boolean {
   return request.headers['if-none-match']?.split(',').some(tag => tag.trim().replace(/^W\//, '') === etag) === true
 }
 
-function digest (content: string | Buffer, encoding: 'base64' | 'base64url'): string {
+function digest (content: string, encoding: 'base64' | 'base64url'): string {
   return createHash('sha256').update(content).digest(encoding)
 }

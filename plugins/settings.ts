@@ -57,6 +57,8 @@ export interface Settings {
   nodeTtl: number
   /** Key to the HTTP API, or several, each of at least 32 characters. Default: none, and no HTTP API. */
   apiKey: string | readonly string[]
+  /** Key to the console, or several, each of at least 32 characters. Default: none, and no console. */
+  consoleKey: string | readonly string[]
   /** Seconds that a client has to authenticate. Default: 10. For this and all limits below, 0 means none. */
   authTimeout: number
   /** Seconds that a hook of the application has to answer. Default: 5. */

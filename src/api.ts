@@ -12,6 +12,7 @@ import messagesRoute from '../routes/api/messages.js'
 import nodesRoute from '../routes/api/nodes.js'
 import peersRoutes from '../routes/api/peers.js'
 import roomsRoutes from '../routes/api/rooms.js'
+import statsRoutes from '../routes/api/stats.js'
 import usersRoutes from '../routes/api/users.js'
 
 /**
@@ -34,6 +35,7 @@ const api: FastifyPluginAsync = async (fastify) => {
     await guarded.register(usersRoutes)
     await guarded.register(peersRoutes)
     await guarded.register(nodesRoute)
+    if (fastify.history !== null) await guarded.register(statsRoutes)
   })
 }
 

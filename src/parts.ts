@@ -3,6 +3,8 @@ import type { Registry } from 'prom-client'
 import apiCounts from '../plugins/api-counts.js'
 import authentication from '../plugins/authentication.js'
 import config, { type ConfigOptions } from '../plugins/config.js'
+import consolePage from '../plugins/console.js'
+import history from '../plugins/history.js'
 import metrics from '../plugins/metrics.js'
 import playground from '../plugins/playground.js'
 import readiness from '../plugins/readiness.js'
@@ -11,6 +13,7 @@ import type { RedisTemplate } from '../plugins/redis-template.js'
 import symple, { type ServiceOptions } from '../plugins/symple.js'
 import tracing from '../plugins/tracing.js'
 import websocket from '../plugins/websocket.js'
+import consoleRoute from '../routes/console.js'
 import healthRoutes from '../routes/health.js'
 import metricsRoute from '../routes/metrics.js'
 import sympleRoute from '../routes/symple.js'
@@ -42,9 +45,13 @@ export async function registerParts (fastify: FastifyInstance, options: PartsOpt
   await fastify.register(apiCounts)
   await fastify.register(metrics, { registry, process: options.processMetrics })
   await fastify.register(playground)
+  await fastify.register(history)
+  await fastify.register(consolePage)
   if (options.probes) await fastify.register(healthRoutes)
   if (options.metrics) await fastify.register(metricsRoute)
   // Much code, which most servers need not load.
-  if (fastify.config.apiKeys.length > 0) await fastify.register(import('./api.js'), { prefix: '/api' })
+  const { apiKeys, consoleKeys } = fastify.config
+  if (apiKeys.length + consoleKeys.length > 0) await fastify.register(import('./api.js'), { prefix: '/api' })
+  if (fastify.console !== null) await fastify.register(consoleRoute)
   await fastify.register(sympleRoute)
 }

@@ -35,6 +35,14 @@ const flag = (read: (config: Config) => unknown, value: boolean): Case => ({
 /** As short as one may be. */
 const KEY = '0123456789abcdefghijklmnopqrstuv'
 
+/** Keys, or none. */
+const keys = (read: (config: Config) => unknown): Case => ({
+  read,
+  value: [],
+  good: { [KEY]: [KEY], [`${KEY}, ${KEY}/+~._-==,`]: [KEY, `${KEY}/+~._-==`] },
+  bad: [KEY.slice(1), `${KEY},short`, ',', `${KEY} x`, `"${KEY}"`, `=${KEY}`, `${KEY}é`]
+})
+
 /** What each variable does, but for those that need others: these have tests of their own below. */
 const CASES: Record<string, Case> = {
   PORT: { ...count(c => c.port, 4500), bad: ['x', '-1', '65536', '1.5'] },
@@ -57,12 +65,8 @@ const CASES: Record<string, Case> = {
     good: { 'symple:*': 'debug', '*': 'debug', 'http, symple:core': 'debug', 'http:*': 'info' },
     bad: []
   },
-  SYMPLE_API_KEY: {
-    read: c => c.apiKeys,
-    value: [],
-    good: { [KEY]: [KEY], [`${KEY}, ${KEY}/+~._-==,`]: [KEY, `${KEY}/+~._-==`] },
-    bad: [KEY.slice(1), `${KEY},short`, ',', `${KEY} x`, `"${KEY}"`, `=${KEY}`, `${KEY}é`]
-  },
+  SYMPLE_API_KEY: keys(c => c.apiKeys),
+  SYMPLE_CONSOLE_KEY: keys(c => c.consoleKeys),
   SYMPLE_TRACING: flag(c => c.tracing, false),
   SYMPLE_PLAYGROUND: flag(c => c.playground, true),
   NODE_ENV: { read: c => c.playground, value: true, good: { production: false, development: true }, bad: [] },

@@ -21,7 +21,7 @@ type Pascal<S extends string> = S extends `${infer A}_${infer B}` ? `${Capitaliz
 type OptionOf<V> = V extends `SYMPLE_${infer N}` ? Camel<N> : V extends 'LOG_LEVEL' ? 'logLevel' : never
 type Derived = { [V in keyof Variables as OptionOf<V>]-?: NonNullable<Variables[V]> }
 type List = string | readonly string[]
-type ListName = 'allowedOrigins' | 'apiKey' | 'jwtAlgorithms' | 'jwtIssuer' | 'jwtAudience'
+type ListName = 'allowedOrigins' | 'apiKey' | 'consoleKey' | 'jwtAlgorithms' | 'jwtIssuer' | 'jwtAudience'
 type Lists = Record<ListName, List> & { trustProxy: boolean | List }
 type Wanted = Omit<Derived, keyof Lists> & Lists
 type Same<A, B> = { [K in keyof A]: A[K] } extends B ? { [K in keyof B]: B[K] } extends A ? true : false : false
@@ -69,6 +69,7 @@ const VALUES: Required<Omit<ServerOptions, 'env' | 'redis' | 'registry' | 'probe
   redisRequired: false,
   nodeTtl: 6,
   apiKey: ['a'.repeat(32), 'b'.repeat(32)],
+  consoleKey: 'c'.repeat(32),
   authTimeout: 7,
   hookTimeout: 20,
   maxNameLength: 8,

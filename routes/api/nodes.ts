@@ -19,6 +19,7 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
   const { symple } = fastify
 
   fastify.get('/nodes', {
+    config: { console: true },
     schema: {
       tags: ['nodes'],
       operationId: 'listNodes',

@@ -10,6 +10,7 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
   const { symple } = fastify
 
   fastify.get('/peers', {
+    config: { console: true },
     schema: {
       tags: ['peers'],
       operationId: 'listPeers',
@@ -22,6 +23,7 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
   }, async ({ query }) => await symple.peers(query))
 
   fastify.get('/peers/:id', {
+    config: { console: true },
     schema: {
       tags: ['peers'],
       operationId: 'getPeer',
@@ -32,6 +34,7 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
   }, async ({ params }) => await symple.peer(params.id) ?? unknown())
 
   fastify.delete('/peers/:id', {
+    config: { console: true },
     schema: {
       tags: ['peers'],
       operationId: 'disconnectPeer',

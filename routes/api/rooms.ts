@@ -13,6 +13,7 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
   const { symple } = fastify
 
   fastify.get('/rooms', {
+    config: { console: true },
     schema: {
       tags: ['rooms'],
       operationId: 'listRooms',
@@ -24,6 +25,7 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
   }, async ({ query }) => await symple.rooms(query))
 
   fastify.get('/rooms/:room/peers', {
+    config: { console: true },
     schema: {
       tags: ['rooms'],
       operationId: 'listRoomPeers',

@@ -7,6 +7,7 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
   const { symple } = fastify
 
   fastify.get('/users/:user/peers', {
+    config: { console: true },
     schema: {
       tags: ['users'],
       operationId: 'listUserPeers',
@@ -18,7 +19,7 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
   }, async ({ params, query }) => await symple.peers({ ...query, user: params.user }))
 
   fastify.post('/users/:user/disconnect', {
-    config: { idempotent: true },
+    config: { idempotent: true, console: true },
     schema: {
       tags: ['users'],
       operationId: 'disconnectUser',

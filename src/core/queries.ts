@@ -98,6 +98,23 @@ export class Queries {
     })
   }
 
+  /**
+   * The ordinary rooms with most members, of those that this node has members in: of these it knows all members, on
+   * whichever node, so nothing else is asked.
+   */
+  largestRooms (limit?: number): RoomInfo[] {
+    const size = limitArgument(limit)
+    const largest: RoomInfo[] = []
+    for (const { personal, name, members, remotes } of this.#hub.rooms) {
+      const count = members.length + (remotes?.length ?? 0)
+      if (personal || members.length === 0 || (largest.length === size && count <= largest.at(-1)!.members)) continue
+      const place = largest.findLastIndex(other => other.members >= count) + 1
+      largest.splice(place, 0, { name, members: count })
+      if (largest.length > size) largest.pop()
+    }
+    return largest
+  }
+
   async #consult<T> (ask: (census: Census) => Promise<T>): Promise<T> {
     const { backplane } = this.#hub
     if (!backplane.connected) throw unreachable()

@@ -23,6 +23,27 @@ export class Histogram {
   }
 }
 
+/**
+ * A quantile of what is in buckets, as if it lay evenly spread in each. Of what lies beyond the last bound no more is
+ * known than that.
+ *
+ * @param counts of each bucket, and of the one without bound
+ * @param q from 0 to 1
+ * @returns null: there is nothing in them
+ */
+export function quantileOf (bounds: readonly number[], counts: readonly number[], q: number): number | null {
+  const total = counts.reduce((sum, count) => sum + count, 0)
+  if (total === 0) return null
+  let before = 0
+  for (const [i, bound] of bounds.entries()) {
+    const count = counts[i]!
+    const lower = bounds[i - 1] ?? 0
+    if (before + count >= q * total) return count === 0 ? lower : lower + (bound - lower) * (q * total - before) / count
+    before += count
+  }
+  return bounds.at(-1) ?? null
+}
+
 /** Why a message was dropped; for `not_member`, the rooms of a message in which its sender is not. */
 export const DROP_REASONS = [
   'invalid', 'too_large', 'rate_limited', 'unknown_type', 'no_recipient', 'not_member', 'unknown_sender',

@@ -17,7 +17,7 @@ import { resolveLimits } from './limits.js'
 import { silent } from './logger.js'
 import type { Gauges, SympleOptions } from './options.js'
 import type { PeerDetails } from './peer-info.js'
-import type { NodeInfo, PeersOptions, PeersPage, RoomsPage } from './queries.js'
+import type { NodeInfo, PeersOptions, PeersPage, RoomInfo, RoomsPage } from './queries.js'
 import { Session } from './session.js'
 import type { Stats } from './stats.js'
 import { VirtualPeer, type VirtualPeerHandler, type VirtualPeerOptions } from './virtual-peer.js'
@@ -138,6 +138,16 @@ export class Symple<R = unknown> extends EventEmitter<SympleEvents> implements H
    */
   async rooms (options?: PageOptions): Promise<RoomsPage> {
     return await this.#hub.queries.rooms(options)
+  }
+
+  /**
+   * Finds the ordinary rooms with most members, the largest first, among those that peers of this node are in; members
+   * on other nodes count.
+   *
+   * @param limit how many, at most 1000. Default: 100
+   */
+  largestRooms (limit?: number): RoomInfo[] {
+    return this.#hub.queries.largestRooms(limit)
   }
 
   /** Lists the nodes of the cluster, those that died and were not cleared up after yet included. */

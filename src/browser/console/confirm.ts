@@ -1,0 +1,51 @@
+import { find } from '../dom.js'
+
+export interface Question {
+  readonly title: string
+  readonly text: string
+  /** Does it; what it rejects with is said, and can be tried again. */
+  readonly act: (reason: string | undefined) => Promise<void>
+  /** When it is done, and the question gone. */
+  readonly done: () => void
+}
+
+/** Asks before peers are sent away. */
+export class Confirm {
+  readonly #dialog = find('confirm', HTMLDialogElement)
+  readonly #yes = find('confirm-yes', HTMLButtonElement)
+  readonly #reason = find('reason', HTMLInputElement)
+  readonly #fault = find('confirm-fault', HTMLElement)
+  #question: Question | undefined
+
+  constructor () {
+    find('confirm-no', HTMLButtonElement).addEventListener('click', () => { this.#dialog.close() })
+    find('confirm-form', HTMLFormElement).addEventListener('submit', event => {
+      event.preventDefault()
+      this.#act()
+    })
+  }
+
+  ask (question: Question): void {
+    this.#question = question
+    find('confirm-title', HTMLElement).textContent = question.title
+    find('confirm-text', HTMLElement).textContent = question.text
+    this.#fault.textContent = ''
+    this.#reason.value = ''
+    this.#dialog.showModal()
+    this.#reason.focus()
+  }
+
+  async #act (): Promise<void> {
+    const reason = this.#reason.value.trim()
+    this.#yes.disabled = true
+    try {
+      await this.#question!.act(reason === '' ? undefined : reason)
+      this.#dialog.close()
+      this.#question!.done()
+    } catch (error) {
+      this.#fault.textContent = (error as Error).message
+    } finally {
+      this.#yes.disabled = false
+    }
+  }
+}
