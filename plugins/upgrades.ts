@@ -16,6 +16,8 @@ const kUpgrade = Symbol('symple.upgrade')
 /** A request that may be one for an upgrade. */
 export type Request = IncomingMessage & { [kUpgrade]?: Upgrade | undefined }
 
+const UNAVAILABLE = 'HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'
+
 const SERVERS = new WeakMap<Server, Upgrades>()
 
 /**
@@ -31,6 +33,7 @@ export class Upgrades {
   /** Path → the listeners that get upgrades to it; null: those of the server, which know of our route. */
   readonly #paths = new Map<string, EventEmitter | null>()
   readonly #forget: (this: Duplex) => void
+  #closed = false
 
   /** All instances on one server share what this returns. */
   static of (server: Server): Upgrades {
@@ -106,8 +109,9 @@ export class Upgrades {
     if (upgrade !== undefined) end(upgrade.socket)
   }
 
-  /** Destroys what has not been answered. */
-  destroy (): void {
+  /** Destroys what has not been answered, and refuses what is still to come. */
+  close (): void {
+    this.#closed = true
     for (const socket of this.#pending) socket.destroy()
   }
 
@@ -117,6 +121,12 @@ export class Upgrades {
     // Whoever offers another protocol is content with plain HTTP.
     const isWebSocket = request.headers.upgrade?.toLowerCase() === 'websocket'
     const gate = isWebSocket ? this.#paths.get(pathOf(request.url!)) : undefined
+    if (gate !== undefined && this.#closed) {
+      // No hook of ours sees it any more: Fastify would answer, and leave its socket to nobody.
+      socket.on('error', destroy)
+      end(socket, UNAVAILABLE)
+      return true
+    }
     if (isWebSocket) request[kUpgrade] = { socket, head, response: null }
     if (isWebSocket && (gate !== undefined || !others)) this.#hold(socket)
     if (gate) return gate.emit('upgrade', request, socket, head)
@@ -145,8 +155,8 @@ function destroy (this: Duplex): void {
   this.destroy()
 }
 
-function end (socket: Duplex): void {
-  socket.end(() => { socket.destroy() })
+function end (socket: Duplex, last = ''): void {
+  socket.end(last, () => { socket.destroy() })
 }
 
 function pathOf (url: string): string {

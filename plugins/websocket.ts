@@ -99,7 +99,7 @@ export default fp(async (fastify) => {
     done()
   })
   // After the service has drained its peers.
-  fastify.addHook('preClose', async () => { upgrades.destroy() })
+  fastify.addHook('preClose', async () => { upgrades.close() })
 
   async function refuseUpgrade (request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
     if (!upgrades.isPending(request.raw)) return

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import type { Socket } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { join } from 'node:path'
 import Fastify from 'fastify'
 import { pino } from 'pino'
@@ -233,6 +233,32 @@ t.test('an upgrade that nobody listens for is plain HTTP, as without the plugin'
       raw.socket.destroy()
     }
   }
+})
+
+t.test('an upgrade that comes when ours are gone, and others are not, does not hold close()', async t => {
+  const app = Fastify()
+  await app.register(symple, MOUNT)
+  let proceed = () => {}
+  const others = new Promise<void>(resolve => { proceed = resolve })
+  const reached = new Promise<void>(resolve => {
+    app.register(async scope => {
+      scope.addHook('preClose', async () => {
+        resolve()
+        await others
+      })
+    })
+  })
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = app.server.address() as AddressInfo
+  const closing = app.close()
+  await reached
+  const late = await openRaw(t, port)
+  late.write(upgradeRequest('/realtime'))
+  await late.until('HTTP/1.1 503 ')
+  await late.gone
+  t.match(late.text, /^HTTP\/1\.1 503 /)
+  proceed()
+  await closing
 })
 
 t.test('options of the router that make other addresses the same', async t => {
