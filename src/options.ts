@@ -74,6 +74,8 @@ export function sortOptions (options: SymplePluginOptions | ServerOptions, mount
 
 function checkOption (name: string, value: unknown, mounted: boolean): void {
   if (['probes', 'metrics'].includes(name) && typeof value !== 'boolean') throw new ConfigError(`${name} must be a boolean`)
+  if (SERVICE_OPTIONS.includes(name) && value !== null && typeof value !== 'function') throw new ConfigError(`${name} must be a function`)
+  if (mounted && name === 'decorator' && (typeof value !== 'string' || value === '')) throw new ConfigError('decorator must be a non-empty string')
   if (COMMON.includes(name) || (mounted && MOUNTED.includes(name))) return
   const variable = SETTINGS.get(name)
   if (variable === undefined) throw new ConfigError(`${name} is no option of symple-server`)

@@ -166,6 +166,7 @@ t.test('an option of another type is refused, even where its text would do', asy
   t.equal(await refusal(t, { allowedOrigins: [1] }), 'allowedOrigins must hold nothing but strings')
   t.equal(await refusal(t, { trustProxy: 1 }), 'trustProxy must be a string or a boolean or an array')
   t.equal(await refusal(t, { metrics: 'no' }), 'metrics must be a boolean')
+  t.equal(await refusal(t, { authenticate: 'nobody' }), 'authenticate must be a function')
   t.match(await refusal(t, { redis: {} }), /^redis must be a client of ioredis/)
   t.match(await refusal(t, { redis: 5 }), /^redis must be a client of ioredis/)
 })
@@ -196,6 +197,7 @@ t.test('a gateway\'s mount', async t => {
   })
   t.test('refuses what is not there', async t => {
     await t.rejects(mount({ typo: 1 }), { name: 'ConfigError', message: 'typo is no option of symple-server' })
+    await t.rejects(mount({ decorator: '' }), { name: 'ConfigError', message: 'decorator must be a non-empty string' })
     await t.rejects(mount({ redis: true }), { message: 'redis is true, but no such client is registered with @fastify/redis' })
     await t.rejects(mount({ redis: 'spare' }), { message: 'redis is "spare", but no such client is registered with @fastify/redis' })
   })
