@@ -43,18 +43,24 @@ export async function createServer (options: ServerOptions = {}): Promise<Server
   const app = createInstance(config)
   // Fastify's own answer repeats the address, in which a token may stand.
   app.setNotFoundHandler(async (_request, reply) => await reply.code(404).send({ status: 404, message: 'Not found' }))
-  await app.register(fp(async instance => {
-    await registerParts(instance, {
-      config: { config },
-      service,
-      log: app.log,
-      template: redisTemplate(options.redis, undefined) || undefined,
-      registry,
-      processMetrics: registry === undefined,
-      probes,
-      metrics
-    })
-  }, { name: 'symple-server' }))
+  try {
+    await app.register(fp(async instance => {
+      await registerParts(instance, {
+        config: { config },
+        service,
+        log: app.log,
+        template: redisTemplate(options.redis, undefined) || undefined,
+        registry,
+        processMetrics: registry === undefined,
+        probes,
+        metrics
+      })
+    }, { name: 'symple-server' }))
+  } catch (error) {
+    // It has joined the other nodes by then, and holds on to Redis.
+    await app.close().catch(() => {})
+    throw error
+  }
   limitSockets(app)
   return {
     app,

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import Fastify from 'fastify'
+import { Redis } from 'ioredis'
 import { Registry } from 'prom-client'
 import t, { type Test } from 'tap'
 import symple, {
@@ -9,8 +10,10 @@ import { readOptions } from '../src/read-options.js'
 import { schema, type Config, type Variables } from '../plugins/config.js'
 import { isServerVariable, optionOf, type ServerSettings, type Settings } from '../plugins/settings.js'
 import { createIdentity, tlsVariables } from './certificate.js'
+import { eventually } from './helper.js'
 import { ec, pem } from './issuer.js'
 import { isolate, PASSWORD } from './read-config.js'
+import { startRedis } from './redis.js'
 import { scrape } from './scrape.js'
 
 isolate(t)
@@ -273,4 +276,16 @@ t.test('createServer', async t => {
   t.strictSame(server.app.symple.gauges.peers, 0)
   await server.close()
   await t.rejects(fetch(`${origin}/healthz`))
+})
+
+t.test('createServer that fails leaves nothing behind', async t => {
+  const registry = new Registry()
+  const options = { env: false, logLevel: 'silent', registry } as const
+  const server = await createServer(options)
+  t.teardown(() => server.close())
+  const { url } = await startRedis(t)
+  const redis = new Redis(url)
+  t.teardown(() => { redis.disconnect() })
+  await t.rejects(createServer({ ...options, redisUrl: url }), { message: 'the registry has metrics of an instance at / already' })
+  await eventually(async () => (await redis.client('LIST') as string).trim().split('\n').length === 1, 'its connections end')
 })
