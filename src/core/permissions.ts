@@ -14,6 +14,9 @@ import {
 /** Errors of hooks with one of these statuses say that the client is to blame. */
 const CLIENTS_FAULT: readonly unknown[] = [401, 403]
 
+/** What a hook says, and not what it throws. */
+class Refusal extends SympleError {}
+
 /** Asks the hooks of the application, and trusts neither that they answer nor what. */
 export class Permissions {
   readonly #hub: Hub
@@ -42,7 +45,12 @@ export class Permissions {
       'authenticate',
       () => authenticate(applicant, auth, client.request),
       result => this.#granted(grant, result),
-      error => { throw isClientsFault(error) ? new SympleError(401, 'Authentication refused', { cause: error }) : error }
+      error => {
+        if (error instanceof Refusal) throw error
+        if (isClientsFault(error)) throw new SympleError(401, 'Authentication refused', { cause: error })
+        // What a method of ours told the hook is not for the client.
+        throw error instanceof SympleError ? new Error('The hook authenticate failed', { cause: error }) : error
+      }
     )
   }
 
@@ -135,7 +143,7 @@ export class Permissions {
   #granted (grant: Grant, result: AuthenticateResult): Grant {
     const { maxNameLength, maxDataSize, maxRoomsPerPeer } = this.#hub.limits
     const { allowed, message, rooms = [], user = grant.user, name = grant.name, data = {} } = result
-    if (allowed === false) throw new SympleError(401, String(message ?? 'Authentication refused'))
+    if (allowed === false) throw new Refusal(401, String(message ?? 'Authentication refused'))
     if (allowed !== true) throw faulty('its allowed is no boolean')
     if (user !== undefined && !isAddressable(user, maxNameLength)) throw faulty('its user can not be one')
     if (name !== undefined && !isName(name, maxNameLength)) throw faulty('its name can not be one')
@@ -178,7 +186,7 @@ function faulty (fault: string): TypeError {
 }
 
 function isClientsFault (error: unknown): boolean {
-  if (error instanceof SympleError || typeof error !== 'object' || error === null) return false
+  if (typeof error !== 'object' || error === null) return false
   const { statusCode, status } = error as { statusCode?: unknown, status?: unknown }
   return CLIENTS_FAULT.includes(statusCode) || CLIENTS_FAULT.includes(status)
 }

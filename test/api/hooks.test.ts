@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import { connect, eventually, open, settle, startServer, type Frame, type PeerObject, type TestClient } from '../helper.js'
 import { startSessionServer, writeSession } from '../session-server.js'
 import type { ServiceOptions } from '../../plugins/symple.js'
+import { SympleError } from '../../src/core/errors.js'
 import type { Applicant } from '../../src/core/hooks.js'
 
 type Authenticate = NonNullable<ServiceOptions['authenticate']>
@@ -105,6 +106,7 @@ t.test('authenticate', async t => {
     const cases: Array<[hook: unknown, status: number, code: number]> = [
       [fail(new Error('S3cr3t')), 503, 1013], [fail('S3cr3t'), 503, 1013], [fail(undefined), 503, 1013],
       [fail(status('statusCode', 500)), 503, 1013], [fail(status('statusCode', 401)), 401, 4401], [fail(status('status', 403)), 401, 4401],
+      [fail(new SympleError(403, 'S3cr3t')), 401, 4401], [fail(new SympleError(503, 'S3cr3t')), 503, 1013], [fail(new SympleError(429, 'S3cr3t')), 503, 1013],
       [async () => { await tick(); throw new Error('S3cr3t') }, 503, 1013],
       [async () => { await tick(); throw status('statusCode', 401) }, 401, 4401],
       ['no function', 503, 1013],
