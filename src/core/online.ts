@@ -16,8 +16,12 @@ export class Online {
   readonly #session: Session
   readonly #limiter: RateLimiter
   readonly #vigil: Vigil
-  /** What it may be, and until when; null where clients are taken at their word, and while a fresh token is checked. */
+  /** What it may be, and until when; null where clients are taken at their word. */
   #terms: Terms | null = null
+  /** Whether a fresh token is checked: the old one ends nothing until it is known what comes of that. */
+  #refreshing = false
+  /** Why the old token is no more, where that turned out meanwhile. */
+  #lost: SympleError | null = null
   /** When it may have a fresh token checked. */
   #refreshAt = -Infinity
 
@@ -41,7 +45,7 @@ export class Online {
   }
 
   get #expires (): number {
-    return this.#terms?.expires ?? Infinity
+    return this.#refreshing ? Infinity : this.#terms?.expires ?? Infinity
   }
 
   /**
@@ -92,8 +96,7 @@ export class Online {
     }
     const { refreshInterval } = hub.limits
     this.#refreshAt = refreshInterval === Infinity ? -Infinity : hub.now() + refreshInterval * 1000
-    // It came in time: the old token ends nothing while this one is checked.
-    this.#restOnNothing()
+    this.#refreshing = true
     try {
       const terms = await reidentify(hub, message, client, this.peer)
       // The application may have it enter rooms meanwhile.
@@ -104,7 +107,7 @@ export class Online {
       const known = authenticationFault(hub, error, whose)
       hub.log.info({ ...whose, ...known.logged }, 'refresh refused')
       hub.send(this.peer, hub.admission.answer(known, message['id']))
-      this.#restOn(old)
+      this.#restOn(old, this.#lost)
     }
     if (this.#isHere) this.watch()
   }
@@ -132,10 +135,14 @@ export class Online {
     hub.log.info({ ...whose, user: peer.user, rooms: rooms.size }, 'refreshed')
   }
 
-  #restOn (terms: Terms): void {
+  /** @param lost why they are no more already */
+  #restOn (terms: Terms, lost: SympleError | null = null): void {
     this.#restOnNothing()
     this.#terms = terms
+    this.#refreshing = false
+    this.#lost = null
     if (terms.token !== null) this.#hub.tokens.add(terms.token, this.#session)
+    if (lost !== null) this.lose(lost)
   }
 
   #restOnNothing (): void {
@@ -171,6 +178,12 @@ export class Online {
     if (known === undefined) return
     if (this.#isHere) this.#hub.send(this.peer, known.toMessage(id))
     if (known.fatal) this.#session.close(known.closeCode, known.message)
+  }
+
+  /** The token on which it rests is no more. */
+  lose (error: SympleError): void {
+    if (this.#refreshing) this.#lost = error
+    else this.#session.revoke(error)
   }
 
   /** A frame that is no message. */

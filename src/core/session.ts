@@ -188,6 +188,11 @@ export class Session implements Timed, PeerOwner {
     this.connection.terminate()
   }
 
+  /** The token on which it rests is no more. It goes, unless a fresh one is just being checked, and good. */
+  lose (error: SympleError): void {
+    this.#online?.lose(error)
+  }
+
   /** Ends what rests on a grant that is no more. */
   revoke (error: SympleError): void {
     if (this.peer === null) return

@@ -311,7 +311,7 @@ export class Symple<R = unknown> extends EventEmitter<SympleEvents> implements H
 
   /** Ends the connections that rest on a token: the client is told 401, and closed with 4401. */
   revoke (token: string): void {
-    for (const session of this.#hub.tokens.sessionsOf(token)) session.revoke(new SympleError(401, 'Session ended'))
+    for (const session of this.#hub.tokens.sessionsOf(token)) session.lose(new SympleError(401, 'Session ended'))
   }
 
   /** Ends what is left without ceremony, and leaves the other nodes. */

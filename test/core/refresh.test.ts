@@ -201,6 +201,26 @@ t.test('ends nobody whose fresh token came in time, while that is checked; if it
   }
 })
 
+t.test('ends who has token after token checked while its own is withdrawn, as soon as one is refused', async t => {
+  for (const good of [true, false]) {
+    const check = deferred()
+    const { symple, enter } = setUp({ authenticator: book({ a: { token: 'a' }, b: check.authenticate }) })
+    const { connection, session } = enter({ token: 'a' })
+    send(session, { type: 'auth', token: 'b' })
+    await turn()
+    t.strictSame(symple.tokens, ['a'], 'whether it is still good has to be asked')
+    symple.revoke('a')
+    t.equal(connection.closedWith, null, 'a better one may come of it')
+    if (good) check.grant({ user: 'alice', name: undefined, rooms: [], fixed: {}, token: 'b' })
+    else check.refuse(new SympleError(401, 'Invalid token'))
+    await turn()
+    t.strictSame(types(connection), good ? ['welcome 200', 'welcome 200'] : ['welcome 200', 'error 401', 'error 401'])
+    t.equal(connection.closedWith, good ? null : 4401)
+    t.strictSame(symple.tokens, good ? ['b'] : [])
+    symple.close()
+  }
+})
+
 t.test('makes nothing of a fresh token whose peer has left', async t => {
   const check = deferred()
   const { symple, enter } = setUp({ authenticator: book({ a: { token: 'a' }, b: check.authenticate }) })
