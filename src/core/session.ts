@@ -32,6 +32,8 @@ export class Session implements Timed, PeerOwner {
   /** Null before `welcome` and after the end. */
   #online: Online | null = null
   #waiting: Array<[data: Buffer, binary: boolean]> | null = null
+  /** Bytes of what waits. */
+  #waitingBytes = 0
   #peerId: string | null = null
   #closeCode: number | null = null
   #received = 0
@@ -73,9 +75,23 @@ export class Session implements Timed, PeerOwner {
   }
 
   #admit (data: Buffer, binary: boolean): void {
-    if (this.#waiting !== null) this.#waiting.push([data, binary])
+    if (this.#waiting !== null) this.#keep(this.#waiting, data, binary)
     else if (this.#online !== null) this.#handle(this.#online, data, binary)
     else if (this.#state === 'new') this.#handshake(data, binary)
+  }
+
+  /** What was read before the socket waits is little, unless it is compressed: then it can be a thousand times that. */
+  #keep (waiting: Array<[data: Buffer, binary: boolean]>, data: Buffer, binary: boolean): void {
+    const { limits: { maxBuffered }, stats, log } = this.hub
+    // It is being cut.
+    if (this.#waitingBytes > maxBuffered) return
+    waiting.push([data, binary])
+    this.#waitingBytes += data.length
+    if (this.#waitingBytes <= maxBuffered) return
+    waiting.length = 0
+    stats.exceed('buffered')
+    log.warn({ ...this.whose, limit: 'buffered', waiting: this.#waitingBytes }, 'too much at once')
+    this.connection.terminate()
   }
 
   /** The client answered a ping. */
@@ -280,6 +296,7 @@ export class Session implements Timed, PeerOwner {
   #hold (work: Promise<void>): void {
     const waiting: Array<[Buffer, boolean]> = []
     this.#waiting = waiting
+    this.#waitingBytes = 0
     this.connection.pause()
     work.then(() => {
       this.#waiting = null

@@ -42,6 +42,27 @@ t.test('handles nothing of what came behind an auth that is refused', async t =>
   symple.close()
 })
 
+t.test('keeps no more of what comes while it authenticates than may wait for a peer', async t => {
+  for (const [maxBuffered, cut] of [[1000, false], [999, true], [0, false]] as const) {
+    const hook = deferred()
+    const { symple, open } = setUp({ authenticator: hook.authenticate, limits: { maxBuffered } })
+    const { connection, session } = open()
+    send(session, { type: 'auth', user: 'alice' })
+    for (let i = 0; i < 10; i++) send(session, '{"type":"join","room":"a"}'.padEnd(100))
+    t.equal(connection.terminated, cut, `${maxBuffered} bytes`)
+    t.equal(symple.stats.limits.buffered, cut ? 1 : 0)
+    if (cut) {
+      send(session, { type: 'message' })
+      t.equal(symple.stats.limits.buffered, 1, 'counted once')
+      session.closed(1006)
+    }
+    hook.grant(GRANT)
+    await turn()
+    t.equal(connection.frames.filter(({ type }) => type === 'join:ok').length, cut ? 0 : 10)
+    symple.close()
+  }
+})
+
 t.test('makes no peer of a client that left while it authenticated', async t => {
   const hook = deferred()
   const { symple, open } = setUp({ authenticator: hook.authenticate })
