@@ -94,6 +94,7 @@ export class Online {
       const retryAfter = Math.ceil(early / 100) / 10
       throw new SympleError(429, 'Token refreshed too often', { limit: 'refresh', retryAfter })
     }
+    hub.admission.attempt(client.host)
     const { refreshInterval } = hub.limits
     this.#refreshAt = refreshInterval === Infinity ? -Infinity : hub.now() + refreshInterval * 1000
     this.#refreshing = true
@@ -105,6 +106,7 @@ export class Online {
     } catch (error) {
       if (!this.#isHere) return
       const known = authenticationFault(hub, error, whose)
+      if (known.status === 503) hub.admission.acquit(client.host)
       hub.log.info({ ...whose, ...known.logged }, 'refresh refused')
       hub.send(this.peer, hub.admission.answer(known, message['id']))
       this.#restOn(old, this.#lost)
@@ -124,9 +126,10 @@ export class Online {
   }
 
   async #adopt (terms: Terms, rooms: ReadonlySet<string>, old: Terms): Promise<void> {
-    const { hub, whose } = this.#session
+    const { hub, client, whose } = this.#session
     const { peer } = this
     this.#restOn(terms)
+    hub.admission.acquit(client.host)
     hub.stats.auths.ok++
     if (peer.regrant(terms.fixed)) hub.membership.change(peer)
     const joins = [...terms.rooms].filter(name => !hub.rooms.isMember(peer, name))

@@ -261,6 +261,27 @@ t.test('has no more than one token of a peer checked in SYMPLE_REFRESH_INTERVAL,
   symple.close()
 })
 
+t.test('counts fresh tokens that are refused among the failures of an address, and no others', async t => {
+  const { symple, enter } = setUp({
+    authenticator: book({ a: {}, away: () => Promise.reject(new SympleError(503, 'Sessions unavailable')) }),
+    limits: { ipAuthFailures: 2, ipRateSeconds: 1000, refreshInterval: 0 }
+  })
+  const { connection, session } = enter({ token: 'a' })
+  const last = async (token: string) => {
+    send(session, { type: 'auth', token })
+    await turn()
+    return connection.frames.at(-1)
+  }
+  for (const token of ['a', 'a', 'away', 'away', 'bad', 'a', 'away', 'bad']) {
+    t.match(await last(token), { a: { type: 'welcome' }, away: { status: 503 }, bad: { status: 401 } }[token]!, token)
+  }
+  t.match(await last('a'), { type: 'error', status: 429, message: /failed/, retryAfter: Number })
+  t.equal(symple.stats.limits.ip_auth_failures, 1)
+  t.equal(connection.closedWith, null, 'it has what it had')
+  t.match(symple.knock('127.0.0.1'), { status: 429 })
+  symple.close()
+})
+
 t.test('counts a further auth for the rate', async t => {
   const { symple, enter } = setUp({ authenticator: book({ a: {} }), limits: { rateLimit: 3, refreshInterval: 0 } })
   const { connection, session } = enter({ token: 'a' })
