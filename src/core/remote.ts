@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { encode, type Frame } from './frame.js'
 import { isNestedWithin, isObject, MAX_DEPTH, type Json, type JsonObject } from './json.js'
 import type { Room } from './rooms.js'
@@ -62,9 +63,13 @@ export class RemotePeer {
     return this.#record.version
   }
 
-  update (record: PublicRecord): void {
+  /** @returns whether others see anything of what is new */
+  update (record: PublicRecord): boolean {
+    const { data } = this.#record
     this.#record = record
+    if (isDeepStrictEqual(record.data, data)) return false
     this.#online = null
+    return true
   }
 
   /** The presence frame that tells of this peer; encoded once between two publications. */

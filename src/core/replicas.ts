@@ -104,8 +104,8 @@ export class Replicas {
     if (remote === undefined) return undefined
     const update = decodeRecord(id, record)
     if (update !== undefined && update.version > remote.version) {
-      remote.update(update)
-      this.#presence.change(remote)
+      // What was changed and changed back in between, while it was out of sight, is no news.
+      if (remote.update(update)) this.#presence.change(remote)
     }
     return remote
   }
