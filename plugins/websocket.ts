@@ -69,7 +69,8 @@ export default fp(async (fastify) => {
 
   fastify.decorate('isUpgrade', (request: FastifyRequest, reply: FastifyReply) => {
     upgrades.admit(request.raw, reply.raw)
-    return upgrades.isPending(request.raw)
+    // The library makes no WebSocket of a HEAD, which comes to the route of GET too.
+    return request.method === 'GET' && upgrades.isPending(request.raw)
   })
 
   fastify.decorate('upgrade', (request: FastifyRequest, reply: FastifyReply) => {
