@@ -135,7 +135,7 @@ export class Online {
     const joins = [...terms.rooms].filter(name => !hub.rooms.isMember(peer, name))
     const leaves = [...old.rooms].filter(name => !rooms.has(name))
     await hub.membership.move(peer, joins, leaves, () => { hub.send(peer, welcome(peer, rooms)) })
-    hub.log.info({ ...whose, user: peer.user, rooms: rooms.size }, 'refreshed')
+    if (this.#isHere) hub.log.info({ ...whose, user: peer.user, rooms: rooms.size }, 'refreshed')
   }
 
   /** @param lost why they are no more already */

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { MemoryBackplane, MemoryNetwork } from '../../src/backplane/memory.js'
 import type { Authenticator, Grant } from '../../src/core/auth.js'
+import type { Backplane } from '../../src/core/backplane.js'
 import { SympleError } from '../../src/core/errors.js'
 import type { Symple } from '../../src/core/symple.js'
 import { FakeConnection } from '../fake-connection.js'
@@ -234,6 +235,36 @@ t.test('makes nothing of a fresh token whose peer has left', async t => {
   t.strictSame(symple.tokens, [])
   t.match(symple.gauges, { peers: 0, rooms: 0, connections: 0 })
   symple.close()
+})
+
+t.test('says nothing of a fresh token whose peer leaves before it is in its new rooms', async t => {
+  const network = new MemoryNetwork()
+  let answer: (() => void) | null = null
+  const slow: Backplane = new MemoryBackplane(network, 'n1')
+  const read = slow.read.bind(slow)
+  slow.read = place => place === 'room:new'
+    ? new Promise<undefined>(resolve => { answer = () => { resolve(undefined) } })
+    : read(place)
+  const logged: string[] = []
+  const note = (_details: object, message: string) => { logged.push(message) }
+  const near = setUp({
+    backplane: slow,
+    authenticator: book({ a: { token: 'a' }, b: { token: 'b', rooms: ['new'] } }),
+    log: { debug: note, info: note, warn: note, error: note }
+  })
+  const far = setUp({ backplane: new MemoryBackplane(network, 'n2') })
+  for (const { symple } of [near, far]) await symple.start()
+  const { connection, session } = near.enter({ token: 'a' })
+  send(session, { type: 'auth', token: 'b' })
+  await eventually(() => answer !== null, 'the directory is asked')
+  session.closed(1006)
+  answer!()
+  await turn()
+  t.strictSame(types(connection), ['welcome 200'])
+  t.strictSame(logged.filter(message => /refresh/.test(message)), [])
+  t.strictSame(near.symple.tokens, [])
+  t.match(near.symple.gauges, { peers: 0, rooms: 0, connections: 0 })
+  for (const { symple } of [near, far]) await symple.close()
 })
 
 t.test('has no more than one token of a peer checked in SYMPLE_REFRESH_INTERVAL, whatever came of it', async t => {
