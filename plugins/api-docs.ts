@@ -21,8 +21,6 @@ const DESCRIPTION = 'Acts on all nodes of the server, whichever is asked. Calls 
 
 /** Describes the routes of a scope, as OpenAPI 3.1 at `/docs/json`, and for people at `/docs`. */
 export default fp(async (fastify) => {
-  // A gateway that documents its routes does not want these among them.
-  fastify.addHook('onRoute', route => { route.schema = { ...route.schema, hide: true } })
   await fastify.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -50,6 +48,7 @@ export default fp(async (fastify) => {
   })
 }, { name: 'symple-api-docs', fastify: '5.x' })
 
+/** All our routes are hidden from the documentation of a gateway; those that say what they do are shown in ours. */
 function shown (schema: FastifySchema): FastifySchema {
   return schema.operationId === undefined ? schema : { ...schema, hide: false }
 }

@@ -24,6 +24,7 @@ declare module 'fastify' {
 /**
  * The keys of a list.
  *
+ * @param variable which holds it
  * @param path of the WebSocket, which must not be where the HTTP API is
  * @throws ConfigError, which does not repeat them
  */
