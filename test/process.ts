@@ -36,7 +36,7 @@ export class Program {
   #ended = false
 
   constructor (command: string, args: string[], options: { env: Record<string, string>, cwd: string }) {
-    this.child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
+    this.child = spawn(command, args, { ...options, stdio: 'pipe' })
     this.child.stdout!.setEncoding('utf8').on('data', (text: string) => {
       this.stdout += text
       this.#wake()
@@ -47,6 +47,11 @@ export class Program {
       this.#wake()
       return { code, signal } as Exit
     })
+  }
+
+  /** Types a line into it. */
+  type (line: string): void {
+    this.child.stdin!.write(`${line}\n`)
   }
 
   /** What it has logged so far. Throws where a line is no JSON. */
