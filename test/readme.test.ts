@@ -2,7 +2,8 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
-import { connect, eventually, startServer } from './helper.js'
+import { connect, eventually, open, startServer } from './helper.js'
+import { run, type Program } from './process.js'
 
 const README = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
 const WSCAT = fileURLToPath(new URL('../node_modules/wscat/bin/wscat', import.meta.url))
@@ -73,20 +74,75 @@ t.test('the transcript of two terminals is what a stock client shows', async t =
   t.pass('each line came')
 })
 
+/** The first block of JavaScript after some words of a page. */
+function code (page: string, words: string): string {
+  const start = page.indexOf(words)
+  if (start < 0) throw new Error(`it has no ${words}`)
+  return /```js\n(.*?)```/s.exec(page.slice(start))![1]!
+}
+
+/** A program that listens, or connects, somewhere else. */
+function elsewhere (source: string, from: string, to: string): string {
+  if (!source.includes(from)) throw new Error(`it has no ${from}`)
+  return source.replace(from, to)
+}
+
+/** Runs a program; it finds the package by its own name, compiled. */
+function runCode (t: Test, source: string, env: Record<string, string> = {}): Program {
+  // Node 20 has a WebSocket behind a flag.
+  const args = ['--experimental-websocket', '--input-type=module', '--eval', source]
+  return run(t, process.execPath, args, { SYMPLE_DRAIN_SECONDS: '0', ...env }, fileURLToPath(new URL('..', import.meta.url)))
+}
+
+/** Where a program with a log listens. */
+async function addressOf (program: Program): Promise<string> {
+  const { msg } = await program.logged(line => line.msg.startsWith('Server listening'), '"Server listening"')
+  return `localhost:${/:(\d+)$/.exec(msg)![1]}`
+}
+
 t.test('the client in JavaScript runs as it stands there', async t => {
   const { url } = await startServer(t)
-  const [, code = ''] = /```js\n(.*?)```/s.exec(README) ?? []
   const bob = await connect(t, url, { user: 'bob', rooms: ['lobby'] })
-  // Node 20 has a WebSocket behind a flag; the package is imported by its own name, compiled.
-  const child = spawn(process.execPath, ['--experimental-websocket', '--input-type=module', '--eval', code.replace(ADDRESS, url)], {
-    cwd: fileURLToPath(new URL('..', import.meta.url)), stdio: ['ignore', 'pipe', 'inherit']
-  })
-  t.teardown(() => { child.kill() })
-  let output = ''
-  child.stdout!.on('data', (text: Buffer) => { output += String(text) })
+  const program = runCode(t, elsewhere(code(README, '## Clients'), ADDRESS, url))
   const hello = await bob.find('message')
   t.match(hello, { from: /^alice\|/, to: ['lobby'], data: 'Hello, all!' })
   bob.send({ type: 'message', to: hello.from, data: 'hi' })
   t.match(await bob.find('message'), { to: bob.address, data: 'You said hi' })
-  await eventually(() => output.includes('bob'), 'the roster')
+  await program.until(() => program.stdout.includes('bob'), 'the roster')
+})
+
+t.test('the gateway runs as it stands there', async t => {
+  const program = runCode(t, elsewhere(code(README, '## Mount it in a Fastify gateway'), 'port: 3000', 'port: 0'))
+  const host = await addressOf(program)
+  const url = `ws://${host}/realtime`
+
+  const stranger = await open(t, url)
+  stranger.send({ type: 'auth', user: 'alice', token: 'other' })
+  t.equal((await stranger.closed).code, 4401)
+
+  const alice = await connect(t, url, { token: 's3cr3t', rooms: ['public-garden', 'secret-garden'] })
+  t.match(alice.frames[0], { peer: { user: 'alice' }, rooms: ['alice', 'staff', 'public-garden'] })
+  const answer = await fetch(`http://${host}/orders/42/paid`, { method: 'POST' })
+  t.strictSame(await answer.json(), { told: true })
+  t.match(await alice.find('event'), { name: 'order:paid', data: { order: '42' } })
+})
+
+t.test('the script runs as it stands there', async t => {
+  const program = runCode(t, elsewhere(code(README, '## Embed it in a script'), 'port: 4500', "port: 0, host: '127.0.0.1'"))
+  // What it prints itself is no log.
+  await program.until(() => program.stdout.includes('Server listening'), '"Server listening"')
+  const url = `ws://127.0.0.1:${/listening at http:\/\/127\.0\.0\.1:(\d+)/.exec(program.stdout)![1]}`
+  const alice = await connect(t, url, { user: 'alice', token: 's3cr3t' })
+  t.match(await alice.find('event'), { name: 'motd', data: 'Welcome, alice!' })
+  alice.send({ type: 'message', to: 'bot', data: 'Who are you?' })
+  t.match(await alice.find('message'), { from: /^bot\|/, data: 'I am a bot.' })
+  await program.until(() => program.stdout.includes('alice Who are you?'), 'the message')
+})
+
+t.test('what was a script of the original runs as docs/migration.md says', async t => {
+  const page = readFileSync(new URL('../docs/migration.md', import.meta.url), 'utf8')
+  const program = runCode(t, code(page, '\nNow:\n'), { PORT: '0', SYMPLE_HOST: '127.0.0.1' })
+  const alice = await connect(t, `ws://${await addressOf(program)}`, { user: 'alice' })
+  t.match(alice.frames[0], { rooms: ['alice', 'staff'] })
+  t.match(await alice.find('event'), { name: 'motd' })
 })
