@@ -59,6 +59,7 @@ export class SympleConnection {
     })
   }
 
+  /** What it is doing: see {@link ConnectionState}. */
   get state (): ConnectionState {
     return this.#line.state
   }
@@ -83,7 +84,7 @@ export class SympleConnection {
     return this.#membership.current
   }
 
-  /** @returns a function that takes the listener away again */
+  /** Listens to an event. @returns a function that takes the listener away again */
   on<Name extends keyof ConnectionEvents> (name: Name, listener: (value: ConnectionEvents[Name]) => void): () => void {
     return this.#events.on(name, listener)
   }

@@ -6,11 +6,13 @@ export type TokenSource = string | (() => string | Promise<string>)
 
 /** How a line is kept. Times are in milliseconds. */
 export interface LineOptions {
+  /** Needed where the server checks tokens. */
   readonly token?: TokenSource
   /** Whether to come back after a connection was lost; true unless given. */
   readonly reconnect?: boolean
-  /** Bounds of the waits between attempts to connect; 1 000 and 30 000 unless given. */
+  /** The least wait between two attempts to connect; 1 000 unless given. */
   readonly minDelay?: number
+  /** The longest such wait; 30 000 unless given. */
   readonly maxDelay?: number
   /** The time that an attempt has until `welcome`; 15 000 unless given. */
   readonly timeout?: number
@@ -20,6 +22,7 @@ export interface LineOptions {
   readonly WebSocket?: SocketClass
 }
 
+/** Who connects, and how. */
 export interface ConnectionOptions extends LineOptions {
   /** Who we are. Needed, unless the server takes that from the token. */
   readonly user?: string
@@ -41,6 +44,7 @@ export type ConnectionState = 'idle' | 'connecting' | 'online' | 'waiting' | 'cl
 export interface ConnectionEnd {
   /** A close code: PROTOCOL.md §9. */
   readonly code: number
+  /** For people; it may be empty. */
   readonly reason: string
   /** Milliseconds until the next attempt; undefined: there is none. */
   readonly retryIn: number | undefined

@@ -1,13 +1,20 @@
 /** As much of a WebSocket as is needed: that of browsers, of Node 22 and later, and of the package ws. */
 export interface SocketLike {
+  /** It has opened. */
   onopen: ((event: never) => void) | null
+  /** `data` has come. */
   onmessage: ((event: never) => void) | null
+  /** It has failed; `onclose` follows. */
   onerror: ((event: never) => void) | null
+  /** It has closed, with `code` and `reason`. */
   onclose: ((event: never) => void) | null
+  /** Sends a text frame. */
   send (text: string): void
+  /** Begins to close, whatever it is doing. */
   close (code?: number, reason?: string): void
 }
 
+/** What makes one. */
 export type SocketClass = new (url: string) => SocketLike
 
 /** What a socket tells. After `closed`, or after it has been let go of, it tells nothing. */

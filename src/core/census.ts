@@ -2,9 +2,11 @@ import type { MemberRecord } from './backplane.js'
 
 /** A node of the cluster, as it registered. */
 export interface NodeRecord {
+  /** The first part of the ids of its peers. */
   readonly id: string
   /** The machine's name. */
   readonly host: string
+  /** Of its process. */
   readonly pid: number
   /** ISO 8601. */
   readonly started: string

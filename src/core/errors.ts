@@ -53,6 +53,7 @@ interface ErrorDetails {
  * into a close, by the session.
  */
 export class SympleError extends Error {
+  /** Tells it from other errors where there are several copies of this class. */
   override readonly name = 'SympleError'
   /** The limit that was exceeded, where it was one. */
   readonly limit: LimitName | undefined
@@ -85,7 +86,11 @@ export class SympleError extends Error {
     return { status: this.status, reason: this.message, ...(this.detail !== undefined && { detail: this.detail }) }
   }
 
-  /** @param id of the frame that this answers, where it has one */
+  /**
+   * The `error` frame.
+   *
+   * @param id of the frame that this answers, where it has one
+   */
   toMessage (id?: Json): object {
     const { status, message, retryAfter } = this
     return { type: 'error', status, message, ...(retryAfter !== undefined && { retryAfter }), ...(id !== undefined && { id }) }

@@ -32,10 +32,12 @@ export interface AuthenticateResult {
   readonly message?: string | undefined
 }
 
+/** Whether a peer may enter a room, and what its client is told where it may not. */
 export type JoinResult = boolean | { readonly allowed: boolean, readonly message?: string | undefined }
 
 /** What a client that was let in can be told, and done to. */
 export interface PeerSocket {
+  /** Of the peer. */
   readonly id: string
   /** Sends a message to this client alone, in its place among all that it is sent; `from` is passed through. */
   send (message: object): void
@@ -95,8 +97,12 @@ export const HOOKS = ['authenticate', 'authorizeJoin', 'authorizeMessage', 'onAu
  * @typeParam R what the edge hands in as the request
  */
 export interface Hooks<R = unknown> {
+  /** Decides who may come in, and as what; null: whoever the configuration lets in. */
   authenticate: AuthenticateHook<R> | null
+  /** Decides who may enter the rooms that clients ask for; null: everybody. */
   authorizeJoin: AuthorizeJoinHook | null
+  /** Decides what becomes of the messages of clients; null: they are routed. */
   authorizeMessage: AuthorizeMessageHook | null
+  /** Is told of clients that were let in. */
   onAuthorize: AuthorizedHook | null
 }

@@ -1,6 +1,7 @@
 /** What `JSON.parse` returns, as a type: the core knows no `any`. */
 export type Json = null | boolean | number | string | Json[] | JsonObject
 
+/** An object of it. */
 export interface JsonObject { [key: string]: Json }
 
 export function isObject (value: Json | undefined): value is JsonObject {

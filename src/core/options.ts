@@ -37,6 +37,7 @@ export interface SympleOptions<R = unknown> extends Partial<Hooks<R>> {
 
 /** What there is at a moment. */
 export interface Gauges {
+  /** Open ones, authenticated or not. */
   connections: number
   /** Those of the connections that are authenticated. */
   peers: number
@@ -44,6 +45,7 @@ export interface Gauges {
   virtuals: number
   /** Peers of other nodes that share a room with peers of this one. */
   remotes: number
+  /** Those who have peers here. */
   users: number
   /** Ordinary rooms. */
   rooms: number

@@ -4,8 +4,11 @@ import { publicFields, type Peer } from './peer.js'
 
 /** What the application is told of a peer, on whichever node it is. */
 export interface PeerInfo {
+  /** Of this connection alone, on all nodes. */
   readonly id: string
+  /** The identity behind it, and maybe behind other peers. */
   readonly user: string
+  /** What people see. */
   readonly name: string
   /** `user|id`: what stands in `from` of its messages. */
   readonly address: string

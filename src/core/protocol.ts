@@ -24,10 +24,15 @@ export interface Inbound {
 
 /** The first frame of a client, checked. What was not given is undefined. */
 export interface Auth {
+  /** Who it says it is. */
   readonly user: string | undefined
+  /** How it wants to be called. */
   readonly name: string | undefined
+  /** What proves it; it belongs into no log. */
   readonly token: string | undefined
+  /** The ordinary rooms that it wants to enter. */
   readonly rooms: readonly string[]
+  /** The fields that it wants others to see. */
   readonly data: JsonObject
 }
 

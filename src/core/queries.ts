@@ -23,7 +23,9 @@ export interface PeersOptions extends PageOptions {
   user?: string | undefined
 }
 
+/** Some peers of all nodes. */
 export interface PeersPage {
+  /** At most as many as the `limit` that was asked for. */
   readonly peers: PeerInfo[]
   /** Where the next page begins; null: this is the last. */
   readonly cursor: string | null
@@ -31,12 +33,15 @@ export interface PeersPage {
 
 /** An ordinary room. */
 export interface RoomInfo {
+  /** What stands in `to`. */
   readonly name: string
   /** How many peers are in it, on all nodes. */
   readonly members: number
 }
 
+/** Some ordinary rooms of all nodes. */
 export interface RoomsPage {
+  /** At most as many as the `limit` that was asked for. */
   readonly rooms: RoomInfo[]
   /** Where the next page begins; null: this is the last. */
   readonly cursor: string | null

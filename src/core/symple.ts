@@ -52,13 +52,9 @@ const MAX_RETURN = 60
  * @typeParam R the request of a connection, as hooks get it
  */
 export class Symple<R = unknown> extends EventEmitter<SympleEvents> implements Hooks<R> {
-  /** Decides who may come in, and as what; null: whoever the configuration lets in. */
   authenticate: AuthenticateHook<R> | null
-  /** Decides who may enter the rooms that clients ask for; null: everybody. */
   authorizeJoin: AuthorizeJoinHook | null
-  /** Decides what becomes of the messages of clients; null: they are routed. */
   authorizeMessage: AuthorizeMessageHook | null
-  /** Is told of clients that were let in. */
   onAuthorize: AuthorizedHook | null
 
   readonly #hub: Hub

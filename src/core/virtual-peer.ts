@@ -10,6 +10,7 @@ import { decode, PROTOCOL, parsePresence, parseRecipients, ROUTED_TYPES } from '
 
 /** What a virtual peer is. */
 export interface VirtualPeerOptions {
+  /** Who it is. There may be other peers of that user, clients too. */
   user: string
   /** Default: the user. */
   name?: string | undefined
@@ -57,8 +58,11 @@ export class VirtualPeer implements PeerOwner {
     this.#peer.owner = this
   }
 
+  /** As `PeerDetails.virtual`. */
   get virtual (): boolean { return true }
+  /** As `PeerInfo.id`. */
   get id (): string { return this.#peer.id }
+  /** As `VirtualPeerOptions.user`. */
   get user (): string { return this.#peer.user }
   /** `user|id`: what stands in `from` of its messages. */
   get address (): string { return this.#peer.address }
@@ -138,6 +142,7 @@ export class VirtualPeer implements PeerOwner {
     this.remove()
   }
 
+  /** Has it told that it is sent away, and removes it. */
   revoke (error: SympleError): void {
     this.#hub.log.info({ peer: this.id, status: error.status, reason: error.message }, 'revoked')
     this.dismiss(error.toMessage())
