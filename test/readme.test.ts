@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { connect, eventually, open, startServer } from './helper.js'
 import { run, type Program } from './process.js'
+import { startRedis } from './redis.js'
 
 const README = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
 const WSCAT = fileURLToPath(new URL('../node_modules/wscat/bin/wscat', import.meta.url))
@@ -109,6 +110,22 @@ t.test('the client in JavaScript runs as it stands there', async t => {
   bob.send({ type: 'message', to: hello.from, data: 'hi' })
   t.match(await bob.find('message'), { to: bob.address, data: 'You said hi' })
   await program.until(() => program.stdout.includes('bob'), 'the roster')
+})
+
+t.test('a backend lets people in, and writes to them, by the commands that stand there', async t => {
+  const redis = await startRedis(t)
+  const { url } = await startServer(t, { SYMPLE_AUTHENTICATION: 'true', SYMPLE_REDIS_URL: redis.url })
+  const [set, publish] = [...README.matchAll(/^redis-cli (.*)$/gm)].map(([, command]) => async () => {
+    const args = [...command!.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, bare]) => quoted ?? bare!)
+    const program = run(t, 'redis-cli', ['-p', String(redis.port), ...args], {}, '.')
+    t.strictSame(await program.exited, { code: 0, signal: null })
+  })
+  await set!()
+  const [, auth = ''] = /The client sends `({.*?"s3cr3t"})`/.exec(README)!
+  const alice = await connect(t, url, JSON.parse(auth) as object)
+  t.match(alice.frames[0], { peer: { user: 'alice', name: 'Alice' }, rooms: ['alice', 'staff'] })
+  await publish!()
+  t.match(await alice.find('event'), { name: 'order:paid', data: { order: 42 } })
 })
 
 t.test('the gateway runs as it stands there', async t => {
