@@ -60,8 +60,9 @@ export class Poller {
       this.#failures++
     }
     this.#running = false
+    // First, so that a listener which throws does not end it.
+    this.#schedule(this.wait)
     // Whoever has stopped it meanwhile does not want to hear of it.
     if (this.#wanted) this.#ended(failure)
-    this.#schedule(this.wait)
   }
 }
