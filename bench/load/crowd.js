@@ -3,6 +3,9 @@ import { Client } from './client.js'
 
 const IN_FLIGHT = 100
 
+/** Who become peers together: then what the others hear of them comes together too. */
+const WAVE = 500
+
 /** Milliseconds. */
 const SILENCE = 300
 
@@ -43,10 +46,11 @@ export async function until (condition, milliseconds) {
 
 /** Brings all online, and waits until everybody has heard of everybody else in the same room. */
 export async function assemble (clients, inbox) {
-  await each(clients, async client => {
-    await client.connect()
-    await client.authenticate()
-  })
+  for (let first = 0; first < clients.length; first += WAVE) {
+    const wave = clients.slice(first, first + WAVE)
+    await each(wave, client => client.connect())
+    await each(wave, client => client.authenticate(), WAVE)
+  }
   const expected = pairs(clients)
   let presences
   do {
