@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import { destination, type DestinationStream, type LoggerOptions } from 'pino'
 
 /** Bytes of lines that are written together: a write for each would be a seventh of what a connection costs. */
-const BUFFERED = 4096
+const BUFFERED = 16_000
 
 /** Milliseconds that a line waits for others at most. */
 const FLUSH_INTERVAL = 100
