@@ -37,6 +37,9 @@ interface Dashboard {
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8')
 
 const RULES = 'deploy/observability/prometheus-rules.yaml'
+/** For the HTTP API. */
+const API_KEY = 'api-key-0123456789-0123456789-0123'
+
 const { groups } = parse(read(RULES)) as { groups: Array<{ rules: Alert[] }> }
 const alerts = groups.flatMap(({ rules }) => rules)
 const dashboard = JSON.parse(read('deploy/observability/grafana-dashboard.json')) as Dashboard
@@ -74,6 +77,14 @@ t.test('each metric that is named is one that a server exports', async t => {
     t.ok(named.size > 0, name)
     t.strictSame([...named].filter(metric => !exported.has(metric)), [], name)
   }
+})
+
+t.test('each metric of the server\'s own is on the dashboard', async t => {
+  const { types } = await scrape((await startServer(t)).origin)
+  const own = [...types.keys()].filter(name => name.startsWith('symple_'))
+  t.ok(own.length > 0)
+  const shown = new Set(queries.join('\n').match(/\bsymple_[a-z0-9_]+/g)?.map(name => name.replace(/_bucket$/, '')))
+  t.strictSame(own.filter(name => !shown.has(name)), [])
 })
 
 t.test('the rules', async t => {
@@ -151,8 +162,10 @@ t.test('a real Prometheus: every panel shows something, and no alert fires', asy
   for (const [i, { url }] of nodes.entries()) await crowd.enter(url, { user: `user${i}`, rooms: ['lobby'] })
   await crowd.part(await crowd.enter(nodes[0]!.url, { user: 'leaver' }))
   const [alice, bob] = crowd.players.map(({ client }) => client)
+  t.equal(await listRooms(nodes[0]!, 'a-key-that-is-not-valid'), 401)
   // Without a barrier, which is answered with an error: an alert would count it.
   const talk = async () => {
+    await listRooms(nodes[0]!, API_KEY)
     for (const [from, to] of [[alice!, bob!], [bob!, alice!]] as const) {
       from.send({ type: 'message', to: ['lobby'], data: 'hello' })
       await to.find('message')
@@ -179,5 +192,10 @@ t.test('a real Prometheus: every panel shows something, and no alert fires', asy
 
 async function startCluster (t: Test): Promise<ServerProcess[]> {
   const redis = await startRedis(t)
-  return await startNodes(t, redis.url, 2, { SYMPLE_MAX_CONNECTIONS: '1000', SYMPLE_NODE_TTL: '10' })
+  return await startNodes(t, redis.url, 2, { SYMPLE_MAX_CONNECTIONS: '1000', SYMPLE_NODE_TTL: '10', SYMPLE_API_KEY: API_KEY })
+}
+
+/** @returns the status of the answer */
+async function listRooms ({ origin }: ServerProcess, key: string): Promise<number> {
+  return (await fetch(`${origin}/api/rooms`, { headers: { authorization: `Bearer ${key}` } })).status
 }
