@@ -1,4 +1,7 @@
+import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
+import { createServer, request, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { Ajv2019 } from 'ajv/dist/2019.js'
 import addFormats from 'ajv-formats'
@@ -8,7 +11,8 @@ import { parse } from 'yaml'
 import { DEFAULT_LIMITS } from '../../src/core/limits.js'
 import { Crowd } from '../cluster/crowd.js'
 import { startNodes, unready } from '../cluster/nodes.js'
-import { TestClient } from '../helper.js'
+import { connect, TestClient } from '../helper.js'
+import { callerOf, KEY } from '../http-api/caller.js'
 import { run, temporaryFolder } from '../process.js'
 import { isolate, read } from '../read-config.js'
 import { startRedis } from '../redis.js'
@@ -19,6 +23,9 @@ const FOLDER = join(ROOT, 'deploy/compose')
 const compose = parse(readFileSync(join(FOLDER, 'compose.yaml'), 'utf8'), { merge: true }) as Required<Compose>
 const services = compose.services
 const nodes = Object.entries(services).filter(([name]) => name.startsWith('node-'))
+
+/** What needs no token, and is nobody's business outside. */
+const INSIDE = ['/metrics', '/readyz', '/healthz', '/%6detrics', '//metrics', '/metrics/']
 
 isolate(t)
 
@@ -56,11 +63,18 @@ t.test('what it names is there', async t => {
 t.test('three nodes, each given time to drain', async t => {
   t.equal(nodes.length, 3)
   for (const [, { environment, stop_grace_period: grace }] of nodes) {
-    const config = await read(environment as Record<string, string>)
+    const config = await read(interpolated(environment as Record<string, string>, {}))
     t.equal(grace, `${config.drainSeconds + GRACE}s`)
     t.equal(config.redis?.url?.kind, 'single')
     t.not(config.trustProxy, false)
+    t.strictSame([config.apiKeys, config.consoleKeys], [[], []], 'no key is made up')
+    const keys = { SYMPLE_API_KEY: KEY, SYMPLE_CONSOLE_KEY: `${KEY}-console` }
+    const { apiKeys, consoleKeys } = await read(interpolated(environment as Record<string, string>, keys))
+    t.strictSame([apiKeys, consoleKeys], [[KEY], [`${KEY}-console`]])
   }
+  const { ports } = services['proxy']!
+  t.strictSame(interpolated(ports as string[], {}), ['127.0.0.1:4500:4500'], 'other machines are not let in unasked')
+  t.strictSame(interpolated(ports as string[], { PUBLISH: '4500' }), ['4500:4500'])
 })
 
 t.test('the load balancer knows all nodes, and keeps idle WebSockets', async t => {
@@ -81,9 +95,7 @@ t.test('through it, three nodes are one server; probes and metrics stay inside',
   const prefixes = crowd.players.map(({ client }) => client.peer.id.split('-')[0]!)
   t.equal(new Set(prefixes).size, 3, 'clients are spread over all nodes')
 
-  for (const path of ['/metrics', '/readyz', '/healthz', '/%6detrics', '//metrics', '/metrics/']) {
-    t.equal((await fetch(`http://${address}${path}`)).status, 404, path)
-  }
+  for (const path of [...INSIDE, '/console', '/api/nodes', '/api/docs']) t.equal(await statusOf(address, path), 404, path)
   t.equal((await fetch(`http://${address}/`)).status, 200)
 
   const forger = new TestClient(`ws://${address}/`, { headers: { 'X-Forwarded-For': '203.0.113.7' } })
@@ -95,6 +107,58 @@ t.test('through it, three nodes are one server; probes and metrics stay inside',
   await unready(nodes[0]!)
   t.equal(await healthCode(t, nodes[0]!.port), 1, 'no clients while Redis is away')
 })
+
+t.test('through it, keys open the console and the HTTP API, of all nodes', async t => {
+  const redis = await startRedis(t)
+  const nodes = await startNodes(t, redis.url, 3, { SYMPLE_API_KEY: KEY, SYMPLE_CONSOLE_KEY: `${KEY}-console` })
+  const address = await startHaproxy(t, nodes.map(({ port }) => port))
+  const bob = await connect(t, `ws://${address}/`, { user: 'bob', rooms: ['lobby'] })
+  const call = callerOf(`http://${address}`)
+  const body = { type: 'event', to: 'lobby', data: 1 }
+  t.equal((await call('POST /api/messages', { key: KEY, body })).status, 202)
+  t.match(await bob.find('event'), { data: 1 })
+  t.equal((await call('POST /api/messages', { key: `${KEY}-console`, body })).status, 403)
+  t.equal((await call('GET /api/rooms', { key: null })).status, 401)
+  t.match((await call('GET /api/rooms/lobby/peers', { key: `${KEY}-console` })).body, { peers: [{ id: bob.peer.id }] })
+  t.equal((await call('GET /api/docs/json', { key: null })).status, 200)
+  t.match((await call('GET /console')).text, '<!doctype html>')
+  for (const path of [...INSIDE, '/api', '/api/../metrics', '/api/%2e%2e/metrics', '/console/', '/console/../metrics']) {
+    t.equal(await statusOf(address, path), 404, path)
+  }
+})
+
+t.test('it sends no POST again: that may have been done', async t => {
+  const asked: string[] = []
+  const ports = await Promise.all([1, 2, 3].map(async () => {
+    const node = createServer(({ method, url, socket }, response) => {
+      if (url === '/readyz' || url === '/') return response.end()
+      asked.push(`${method} ${url}`)
+      socket.destroy()
+    })
+    t.teardown(() => { node.close() })
+    await once(node.listen(0, '127.0.0.1'), 'listening')
+    return (node.address() as AddressInfo).port
+  }))
+  const address = await startHaproxy(t, ports)
+  t.equal(await statusOf(address, '/api/messages', 'POST'), 502)
+  t.strictSame(asked.splice(0), ['POST /api/messages'])
+  t.equal(await statusOf(address, '/api/rooms'), 502)
+  t.ok(asked.length > 1, 'what only asks may be asked of another node')
+})
+
+/** The status of an answer to an address that is sent as it stands. */
+async function statusOf (address: string, path: string, method = 'GET'): Promise<number> {
+  const [host, port] = address.split(':')
+  const sent = request({ host, port, path, method, agent: false }).end()
+  const [response] = await once(sent, 'response') as [IncomingMessage]
+  response.resume()
+  return response.statusCode!
+}
+
+/** Texts as compose reads them, with what stands for variables put in. */
+function interpolated<Texts extends object> (texts: Texts, variables: Readonly<Record<string, string>>): Texts {
+  return JSON.parse(JSON.stringify(texts).replace(/\$\{(\w+):?-([^}]*)\}/g, (_, name, value) => variables[name] ?? value)) as Texts
+}
 
 /** The exit code of a node's health check, as compose.yaml has it. */
 async function healthCode (t: Test, port: number): Promise<number | null> {
