@@ -3,6 +3,9 @@ import type { Test } from 'tap'
 import { startServer, type TestServer } from '../helper.js'
 import type { Tabs } from './chromium.js'
 
+/** What the browser says of each request that fails. */
+export const FAILED = /Failed to load resource/
+
 export const KEY = 'console-key-0123456789-0123456789'
 
 export async function start (t: Test, env: Record<string, string> = {}): Promise<TestServer> {
@@ -34,3 +37,23 @@ export const chart = (page: Page, title: string) =>
 
 /** The peers that are listed. */
 export const rows = (page: Page) => page.locator('#peers tr')
+
+/**
+ * Has answers wait.
+ *
+ * @param asked is told of each request
+ * @returns lets them through, and those that come
+ */
+export async function hold (page: Page, url: RegExp, asked: (url: string) => void): Promise<() => Promise<void>> {
+  let letThrough = () => {}
+  const released = new Promise<void>(resolve => { letThrough = resolve })
+  const held = new Set<Promise<void>>()
+  await page.route(url, route => {
+    asked(route.request().url())
+    held.add(released.then(async () => { await route.continue() }))
+  })
+  return async () => {
+    letThrough()
+    await Promise.all(held)
+  }
+}

@@ -6,12 +6,9 @@ import { startNodes } from '../cluster/nodes.js'
 import { connect, eventually } from '../helper.js'
 import { startRedis } from '../redis.js'
 import { openTabs, startBrowser } from './chromium.js'
-import { chart, enter, KEY, rows, search, signIn, start } from './console-page.js'
+import { chart, enter, FAILED, KEY, rows, search, signIn, start } from './console-page.js'
 
 const browser = await startBrowser(t)
-
-/** What the browser says of each request that fails. */
-const FAILED = /Failed to load resource/
 
 /** What a chart shows now, and the line in front. */
 const figures = async (page: Page, title: string) => await chart(page, title).locator('.legend li').allInnerTexts()
@@ -119,21 +116,6 @@ t.test('finds peers, and sends them away after asking', async t => {
   await page.getByText(/can not stand in an address/).waitFor()
   t.equal(await page.locator('img').count(), 0)
   t.strictSame(tabs.complaints, [])
-})
-
-t.test('a server that is away is said, and found again', async t => {
-  const first = await start(t)
-  const tabs = await openTabs(t, browser)
-  const page = await enter(tabs, first.origin)
-  await first.server.close()
-  await page.getByText('Reconnecting…').waitFor()
-  await page.getByRole('alert').getByText(/can not be reached/).waitFor()
-  const again = await start(t, { SYMPLE_PORT: String(first.port) })
-  await page.getByText('Live', { exact: true }).waitFor()
-  await page.locator('#nodes').getByText(again.server.backplane.node).waitFor()
-  await again.server.close()
-  await start(t, { SYMPLE_PORT: String(first.port), SYMPLE_CONSOLE_KEY: `${KEY}-changed` })
-  await page.getByText(/does not accept this key/).waitFor()
 })
 
 t.test('lists the nodes of a cluster with their leases, and reaches peers of all', async t => {

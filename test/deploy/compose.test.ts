@@ -131,7 +131,10 @@ t.test('it sends no POST again: that may have been done', async t => {
   const asked: string[] = []
   const ports = await Promise.all([1, 2, 3].map(async () => {
     const node = createServer(({ method, url, socket }, response) => {
-      if (url === '/readyz' || url === '/') return response.end()
+      if (url === '/readyz' || url === '/') {
+        response.end()
+        return
+      }
       asked.push(`${method} ${url}`)
       socket.destroy()
     })

@@ -11,6 +11,9 @@ export class ApiError extends Error {
   }
 }
 
+/** The key has gone, or is another one, since something was asked for: its answer is for nobody. */
+export class Abandoned extends Error {}
+
 /** The server's HTTP API, with the key that was typed in. */
 export class Api {
   readonly #base: string
@@ -21,8 +24,13 @@ export class Api {
     this.#base = new URL(base, location.href).href
   }
 
-  async get<T> (path: string, query: Query = {}): Promise<T> {
-    return await this.#ask('GET', path, query) as T
+  /** @param fields without which an answer makes no sense: it is of something else, which stands before the server */
+  async get<T> (path: string, fields: ReadonlyArray<keyof T & string>, query: Query = {}): Promise<T> {
+    const answer = await this.#ask('GET', path, query)
+    if (typeof answer !== 'object' || answer === null || !fields.every(field => field in answer)) {
+      throw new ApiError(0, 'The server answers what makes no sense')
+    }
+    return answer as T
   }
 
   async delete (path: string, query: Query): Promise<void> {
@@ -36,12 +44,13 @@ export class Api {
   async #ask (method: string, path: string, query: Query, body?: object): Promise<unknown> {
     const given = Object.entries(query).filter((pair): pair is [string, string] => pair[1] !== undefined)
     const search = given.length === 0 ? '' : `?${String(new URLSearchParams(given))}`
+    const { key } = this
     let response: Response
     let answer: unknown
     try {
       response = await fetch(`${this.#base}/${path}${search}`, {
         method,
-        headers: { authorization: `Bearer ${this.key}`, ...body !== undefined && { 'content-type': 'application/json' } },
+        headers: { authorization: `Bearer ${key}`, ...body !== undefined && { 'content-type': 'application/json' } },
         ...body !== undefined && { body: JSON.stringify(body) },
         cache: 'no-store',
         credentials: 'omit',
@@ -50,9 +59,11 @@ export class Api {
       const text = await response.text()
       answer = text === '' ? null : parse(text)
     } catch (error) {
+      if (this.key !== key) throw new Abandoned()
       const late = error instanceof DOMException && error.name === 'TimeoutError'
       throw new ApiError(0, late ? 'The server does not answer in time' : 'The server can not be reached')
     }
+    if (this.key !== key) throw new Abandoned()
     if (response.ok && answer !== undefined) return answer
     throw new ApiError(response.status, detailOf(answer) ?? `Error ${response.status}`)
   }

@@ -40,6 +40,13 @@ export class Drops {
     this.#drawBars(window, seconds, kinds)
   }
 
+  clear (): void {
+    this.#redraw = () => {}
+    this.#count.textContent = ''
+    this.#list.replaceChildren()
+    this.#plot.clear()
+  }
+
   #drawBars (window: Window, seconds: number, kinds: readonly Kind[]): void {
     const bars = barsOf(window, kinds.map(({ name }) => name), barSeconds(seconds))
     const sums = bars.map(({ counts }) => counts.reduce((sum, value) => sum + value, 0))
@@ -72,6 +79,11 @@ export class Outcomes {
   draw (window: Window, series: Readonly<Record<string, unknown>>): void {
     fill(this.#auths, sumsOf(window, kindsOf(series, 'auth', AUTHS)), 'Nobody came in the time shown.')
     fill(this.#limits, sumsOf(window, kindsOf(series, 'exceeded', LIMITS)), 'None was exceeded in the time shown.')
+  }
+
+  clear (): void {
+    this.#auths.replaceChildren()
+    this.#limits.replaceChildren()
   }
 }
 

@@ -70,6 +70,14 @@ export class Chart {
     this.#fillTable()
   }
 
+  clear (): void {
+    this.#window = undefined
+    this.#drawn = []
+    this.#plot.clear()
+    for (const figure of this.#figures) figure.textContent = '–'
+    this.#fillTable()
+  }
+
   /** What it shows at the time that is pointed at, in words. */
   get words (): string {
     return `${this.#options.title}: ${this.#drawn.map(({ line }, i) => `${line.label} ${this.#figures[i]!.textContent}`).join(', ')}`

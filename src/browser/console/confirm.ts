@@ -27,23 +27,36 @@ export class Confirm {
 
   ask (question: Question): void {
     this.#question = question
-    find('confirm-title', HTMLElement).textContent = question.title
-    find('confirm-text', HTMLElement).textContent = question.text
-    this.#fault.textContent = ''
-    this.#reason.value = ''
+    this.#say(question.title, question.text)
     this.#dialog.showModal()
     this.#reason.focus()
   }
 
+  /** Takes the question back. */
+  clear (): void {
+    this.#question = undefined
+    this.#dialog.close()
+    this.#say('', '')
+  }
+
+  #say (title: string, text: string): void {
+    find('confirm-title', HTMLElement).textContent = title
+    find('confirm-text', HTMLElement).textContent = text
+    this.#fault.textContent = ''
+    this.#reason.value = ''
+  }
+
   async #act (): Promise<void> {
+    const question = this.#question!
     const reason = this.#reason.value.trim()
     this.#yes.disabled = true
     try {
-      await this.#question!.act(reason === '' ? undefined : reason)
+      await question.act(reason === '' ? undefined : reason)
+      if (question !== this.#question) return
       this.#dialog.close()
-      this.#question!.done()
+      question.done()
     } catch (error) {
-      this.#fault.textContent = (error as Error).message
+      if (question === this.#question) this.#fault.textContent = (error as Error).message
     } finally {
       this.#yes.disabled = false
     }

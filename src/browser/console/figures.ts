@@ -26,6 +26,7 @@ export class Figures {
   readonly #outcomes = new Outcomes(find('outcomes', HTMLElement))
   readonly #choice = find('node', HTMLSelectElement)
   readonly #facts = find('facts', HTMLElement)
+  readonly #spoken = find('spoken', HTMLElement)
   #shown: string | undefined
   #seconds = 300
 
@@ -36,9 +37,8 @@ export class Figures {
       this.#shown = this.#choice.value
       this.#draw()
     })
-    const spoken = find('spoken', HTMLElement)
     this.#cursor.follow(aloud => {
-      if (aloud) spoken.textContent = `${timeOf(new Date(this.#cursor.time!))}. ${this.#charts.find(({ focused }) => focused)?.words ?? ''}`
+      if (aloud) this.#spoken.textContent = `${timeOf(new Date(this.#cursor.time!))}. ${this.#charts.find(({ focused }) => focused)?.words ?? ''}`
     })
     const spans = [...document.querySelectorAll<HTMLButtonElement>('[data-minutes]')]
     for (const button of spans) {
@@ -53,7 +53,7 @@ export class Figures {
   /** @returns seconds between two samples */
   async refresh (): Promise<number> {
     const after = Array.from(this.#nodes, ([id, { last }]) => `${id}:${last}`).join(',')
-    const stats = await this.#api.get<Stats>('stats', { after: after === '' ? undefined : after })
+    const stats = await this.#api.get<Stats>('stats', ['node', 'impediments', 'times', 'series'], { after: after === '' ? undefined : after })
     const known = this.#nodes.get(stats.node.id)
     if (known === undefined) this.#take(stats)
     else known.add(stats)
@@ -64,6 +64,11 @@ export class Figures {
   clear (): void {
     this.#nodes.clear()
     this.#shown = undefined
+    this.#cursor.clear()
+    for (const part of [...this.#charts, this.#drops, this.#outcomes]) part.clear()
+    this.#facts.textContent = this.#spoken.textContent = ''
+    this.#choice.replaceChildren()
+    this.#choice.hidden = find('node-hint', HTMLElement).hidden = true
   }
 
   #take (stats: Stats): void {

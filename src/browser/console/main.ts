@@ -1,5 +1,5 @@
 import { find, h, timeOf } from '../dom.js'
-import { Api, ApiError } from './api.js'
+import { Abandoned, Api, ApiError } from './api.js'
 import { Confirm } from './confirm.js'
 import { Figures } from './figures.js'
 import { Nodes } from './nodes.js'
@@ -11,11 +11,12 @@ import { loadKey, saveKey } from './session.js'
 const api = new Api(document.querySelector<HTMLMetaElement>('meta[name=symple-api]')!.content)
 const figures = new Figures(api)
 const nodes = new Nodes(api)
-const peers = new Peers(api, new Confirm(), concerned)
+const confirm = new Confirm()
+const peers = new Peers(api, confirm, concerned)
 const rooms = new Rooms(api, name => {
   peers.search({ kind: 'room', name })
   find('peers-title', HTMLElement).scrollIntoView({ block: 'start' })
-})
+}, concerned)
 
 const state = find('state', HTMLElement)
 const notice = find('notice', HTMLElement)
@@ -25,10 +26,7 @@ const fault = find('key-fault', HTMLElement)
 const pause = find('pause', HTMLButtonElement)
 
 const poller = new Poller(async () => {
-  const used = api.key
   poller.interval = await figures.refresh()
-  // Who has signed out meanwhile stays out.
-  if (api.key !== used) return
   // The key is good: from now on there is something to see.
   open(true)
   await Promise.all([nodes.refresh(), rooms.refresh()])
@@ -80,6 +78,8 @@ function leave (why: string): void {
   nodes.clear()
   rooms.clear()
   peers.clear()
+  confirm.clear()
+  pause.setAttribute('aria-pressed', 'false')
   fault.textContent = why
   notice.hidden = true
   open(false)
@@ -93,11 +93,11 @@ function open (inside: boolean): void {
   if (inside) saveKey(api.key)
   signIn.hidden = inside
   find('board', HTMLElement).hidden = find('tools', HTMLElement).hidden = !inside
-  pause.setAttribute('aria-pressed', 'false')
 }
 
 /** What goes beyond one part of the page: the key is not good any more, or the server can't be reached. */
 function concerned (error: unknown): void {
+  if (error instanceof Abandoned) return
   if (!(error instanceof ApiError)) throw error
   const { status, message } = error
   if (status === 401) return leave('The server does not accept this key. It is one that SYMPLE_CONSOLE_KEY or SYMPLE_API_KEY held when the server was started.')

@@ -17,7 +17,7 @@ export class Nodes {
 
   async refresh (): Promise<void> {
     await this.#problem.watch(async () => {
-      const { nodes } = await this.#api.get<{ nodes: NodeInfo[] }>('nodes')
+      const { nodes } = await this.#api.get<{ nodes: NodeInfo[] }>('nodes', ['nodes'])
       this.#count.textContent = String(nodes.length)
       this.#body.replaceChildren(...nodes.map(row))
     })
@@ -25,6 +25,8 @@ export class Nodes {
 
   clear (): void {
     this.#body.replaceChildren()
+    this.#count.textContent = ''
+    this.#problem.show('')
   }
 }
 

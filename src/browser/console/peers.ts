@@ -6,6 +6,7 @@ import { Pages } from './pages.js'
 import { Problem } from './problem.js'
 
 const SHOWN = 20
+const PAGE = ['peers', 'cursor'] as const
 /** Rooms of a peer that are listed; the others are counted. */
 const ROOMS = 6
 /** Requests at a time. */
@@ -29,7 +30,7 @@ export class Peers {
   readonly #everybody = find('disconnect-user', HTMLButtonElement)
   readonly #problem = new Problem('peers-problem')
   readonly #failed: (error: unknown) => void
-  readonly #pages = new Pages('peers', () => { this.#show() })
+  readonly #pages = new Pages('peers', async () => { await this.#show() })
   #search: Search | undefined
   #shown: PeerInfo[] = []
 
@@ -73,34 +74,31 @@ export class Peers {
 
   async #show (): Promise<void> {
     const search = this.#search!
+    const asked = this.#pages.cursor
     this.#empty.textContent = 'Searching…'
     this.#empty.hidden = this.#shown.length > 0
-    try {
-      await this.#problem.watch(async () => {
-        const { peers, cursor } = await this.#find(search)
-        // Another search may have begun meanwhile.
-        if (search === this.#search) this.#list(peers, cursor)
-      })
-    } catch (error) {
-      this.#failed(error)
-    }
+    await this.#problem.attempt(async () => {
+      const { peers, cursor } = await this.#find(search)
+      // Another search may have begun meanwhile, or another page been asked for.
+      if (search === this.#search && asked === this.#pages.cursor) this.#list(peers, cursor)
+    }, this.#failed)
     if (this.#empty.textContent === 'Searching…') this.#empty.textContent = ''
-    await this.#tellRooms(search).catch(() => {})
+    this.#tellRooms(search).catch(() => {})
   }
 
   async #find ({ kind, name }: Search): Promise<PeersPage> {
     const page = { limit: String(SHOWN), cursor: this.#pages.cursor }
     switch (kind) {
-      case 'all': return await this.#api.get('peers', page)
-      case 'user': return await this.#api.get(`users/${segment(name)}/peers`, page)
-      case 'room': return await this.#api.get(`rooms/${segment(name)}/peers`, page)
+      case 'all': return await this.#api.get('peers', PAGE, page)
+      case 'user': return await this.#api.get(`users/${segment(name)}/peers`, PAGE, page)
+      case 'room': return await this.#api.get(`rooms/${segment(name)}/peers`, PAGE, page)
       case 'peer': return { peers: [await this.#details(name)].flatMap(peer => peer ?? []), cursor: null }
     }
   }
 
   async #details (peer: string): Promise<PeerDetails | undefined> {
     try {
-      return await this.#api.get(`peers/${segment(peer)}`)
+      return await this.#api.get<PeerDetails>(`peers/${segment(peer)}`, ['id', 'rooms'])
     } catch (error) {
       if (error instanceof ApiError && error.status === 404) return undefined
       throw error
@@ -111,20 +109,20 @@ export class Peers {
     this.#shown = peers
     this.#pages.shown(cursor)
     this.#body.replaceChildren(...peers.map(peer => this.#row(peer)))
-    this.#describe(cursor)
+    this.#describe()
   }
 
-  #describe (cursor: string | null = null): void {
+  #describe (): void {
     const { kind, name } = this.#search ?? { kind: 'all', name: '' }
     const count = this.#shown.length
     const whose = { user: ` of the user ${name}`, room: ` in the room ${name}`, peer: '', all: '' }[kind]
     const nobody = { user: `The user ${name} has no peer online.`, room: `Nobody is in the room ${name}.`, peer: `There is no peer ${name}.`, all: 'No peer is online.' }[kind]
-    const more = this.#pages.number > 1 || cursor !== null ? `, page ${this.#pages.number}` : ''
+    const more = this.#pages.several ? `, page ${this.#pages.number}` : ''
     this.#what.textContent = `${count} ${count === 1 ? 'peer' : 'peers'}${whose}${more}`
     find('peers-head', HTMLElement).hidden = find('peers-table', HTMLElement).hidden = count === 0
     this.#everybody.hidden = kind !== 'user'
     this.#empty.hidden = count > 0
-    this.#empty.textContent = this.#search === undefined ? 'Search a user, or choose a room above, to see who is there, where, and to disconnect them.' : nobody
+    this.#empty.textContent = this.#search === undefined ? 'Search a user, or choose a room above, to see who is there, where, and to disconnect them.' : this.#pages.several ? 'Nobody is left on this page.' : nobody
   }
 
   #row (peer: PeerInfo): HTMLElement {
@@ -185,7 +183,10 @@ export class Peers {
       title: `Disconnect all peers of ${user}?`,
       text: 'Each, on whichever node, is told error 403 and closed with 4403. They may come back unless their token or a hook forbids it.',
       act: async reason => { await this.#api.post(`users/${segment(user)}/disconnect`, { reason }) },
-      done: () => { this.#remove(new Set(this.#shown.map(({ id }) => id))) }
+      done: () => {
+        if (this.#pages.several) this.search({ kind: 'user', name: user })
+        else this.#remove(new Set(this.#shown.map(({ id }) => id)))
+      }
     })
   }
 
@@ -194,6 +195,8 @@ export class Peers {
     this.#shown = this.#shown.filter(({ id }) => !ids.has(id))
     this.#describe()
     this.#query.focus()
+    // Rather the page before, or who has moved up, than one without anybody.
+    if (this.#shown.length === 0 && this.#pages.several) this.#pages.back()
   }
 }
 

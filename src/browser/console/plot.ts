@@ -78,6 +78,13 @@ export class Plot {
     this.#point()
   }
 
+  clear (): void {
+    this.#window = undefined
+    this.element.removeAttribute('aria-label')
+    this.element.replaceChildren(this.#pointer)
+    this.#point()
+  }
+
   #marks ({ from, to }: Window): Node[] {
     const step = timeStep((to - from) / 1000, Math.max(1, (this.#width - LEFT) / MARK)) * 1000
     const marks: Node[] = []

@@ -14,6 +14,7 @@ export class Poller {
   #running = false
   #wanted = false
   #failures = 0
+  #starts = 0
 
   /** @param ended is told of each round's end; undefined: it went well */
   constructor (task: () => Promise<void>, ended: (error: unknown) => void) {
@@ -30,6 +31,7 @@ export class Poller {
   start (): void {
     this.#wanted = true
     this.#failures = 0
+    this.#starts++
     this.#schedule(0)
   }
 
@@ -51,6 +53,7 @@ export class Poller {
 
   async #run (): Promise<void> {
     this.#running = true
+    const starts = this.#starts
     let failure: unknown
     try {
       await this.#task()
@@ -60,6 +63,8 @@ export class Poller {
       this.#failures++
     }
     this.#running = false
+    // What was begun before it was started again says nothing of now.
+    if (starts !== this.#starts) return this.#schedule(0)
     // First, so that a listener which throws does not end it.
     this.#schedule(this.wait)
     // Whoever has stopped it meanwhile does not want to hear of it.

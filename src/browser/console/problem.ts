@@ -25,4 +25,19 @@ export class Problem {
       this.show(error.message)
     }
   }
+
+  /**
+   * The same for what somebody has asked for, which is not tried again by itself: that the server can't be reached is
+   * said here, too.
+   *
+   * @param failed is told what concerns the whole page
+   */
+  async attempt (work: () => Promise<void>, failed: (error: unknown) => void): Promise<void> {
+    try {
+      await this.watch(work)
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 0) this.show(`${error.message}. Try again.`)
+      else failed(error)
+    }
+  }
 }

@@ -21,19 +21,22 @@ export class Rooms {
   readonly #body = find('rooms', HTMLTableSectionElement)
   readonly #hint = find('rooms-hint', HTMLElement)
   readonly #problem = new Problem('rooms-problem')
-  readonly #pages = new Pages('rooms', () => { this.#turn() })
+  readonly #failed: (error: unknown) => void
+  readonly #pages = new Pages('rooms', async () => { await this.#turn() })
+  readonly #buttons = [...document.querySelectorAll<HTMLButtonElement>('[data-rooms]')]
   #view: View = 'largest'
 
-  /** @param choose shows who is in a room */
-  constructor (api: Api, choose: (room: string) => void) {
+  /**
+   * @param choose shows who is in a room
+   * @param failed is told what concerns the whole page
+   */
+  constructor (api: Api, choose: (room: string) => void, failed: (error: unknown) => void) {
     this.#api = api
     this.#choose = choose
-    const buttons = [...document.querySelectorAll<HTMLButtonElement>('[data-rooms]')]
-    for (const button of buttons) {
+    this.#failed = failed
+    for (const button of this.#buttons) {
       button.addEventListener('click', () => {
-        this.#view = button.dataset['rooms'] as View
-        for (const other of buttons) other.setAttribute('aria-pressed', String(other === button))
-        this.#pages.reset()
+        this.#look(button.dataset['rooms'] as View)
         this.#turn()
       })
     }
@@ -41,30 +44,37 @@ export class Rooms {
 
   /** Reads the largest rooms again. A page of all costs the server a look at all names: only when it is turned. */
   async refresh (): Promise<void> {
-    if (this.#view === 'largest') await this.#read()
+    if (this.#view === 'largest') await this.#problem.watch(async () => { await this.#read() })
   }
 
-  #turn (): void {
-    // What concerns the whole page is found out by its next round, too.
-    this.#read().catch(() => {})
+  async #turn (): Promise<void> {
+    await this.#problem.attempt(async () => { await this.#read() }, this.#failed)
   }
 
   async #read (): Promise<void> {
-    await this.#problem.watch(async () => {
-      const view = this.#view
-      const page = view === 'largest'
-        ? { ...await this.#api.get<{ rooms: RoomInfo[] }>('stats/rooms', { limit: String(SHOWN) }), cursor: null }
-        : await this.#api.get<RoomsPage>('rooms', { limit: String(SHOWN), cursor: this.#pages.cursor })
-      if (view !== this.#view) return
-      this.#pages.shown(page.cursor)
-      this.#hint.textContent = page.rooms.length === 0 ? 'There are no rooms.' : HINTS[view]
-      this.#show(page.rooms)
-    })
+    const view = this.#view
+    const { cursor } = this.#pages
+    const page = view === 'largest'
+      ? { ...await this.#api.get<{ rooms: RoomInfo[] }>('stats/rooms', ['rooms'], { limit: String(SHOWN) }), cursor: null }
+      : await this.#api.get<RoomsPage>('rooms', ['rooms', 'cursor'], { limit: String(SHOWN), cursor })
+    // Another page may have been asked for meanwhile.
+    if (view !== this.#view || cursor !== this.#pages.cursor) return
+    this.#pages.shown(page.cursor)
+    this.#hint.textContent = page.rooms.length > 0 ? HINTS[view] : this.#pages.several ? 'No room is left on this page.' : 'There are no rooms.'
+    this.#show(page.rooms)
   }
 
   clear (): void {
-    this.#pages.reset()
+    this.#look('largest')
+    this.#problem.show('')
+    this.#hint.textContent = ''
     this.#body.replaceChildren()
+  }
+
+  #look (view: View): void {
+    this.#view = view
+    for (const button of this.#buttons) button.setAttribute('aria-pressed', String(button.dataset['rooms'] === view))
+    this.#pages.reset()
   }
 
   #show (rooms: readonly RoomInfo[]): void {
