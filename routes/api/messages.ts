@@ -1,5 +1,5 @@
 import { Type, TypeBoxValidatorCompiler, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Once, ONCE, problems } from './schemas.js'
+import { NOT_CONSOLE, Once, ONCE, problems } from './schemas.js'
 
 const Names = Type.Array(Type.String({ minLength: 1 }))
 
@@ -31,7 +31,7 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
       body: Body,
       response: {
         202: Type.Object({ accepted: Type.Integer({ description: 'How many messages were sent.' }) }, { description: 'All nodes are being told.' }),
-        ...problems(ONCE)
+        ...problems({ ...NOT_CONSOLE, ...ONCE })
       }
     }
   }, async ({ body }, reply) => {

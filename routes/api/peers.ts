@@ -1,6 +1,6 @@
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { SympleError } from '../../src/core/errors.js'
-import { Nothing, Page, PeerDetails, PeerName, Peers, problems, Reason, RoomName } from './schemas.js'
+import { NOT_CONSOLE, Nothing, Page, PeerDetails, PeerName, Peers, problems, Reason, RoomName } from './schemas.js'
 
 const Named = Type.Object({ id: PeerName })
 const InRoom = Type.Object({ id: PeerName, room: RoomName })
@@ -56,7 +56,7 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
       summary: 'Have a peer join a room',
       description: 'No limit stands against it. Its client is told with `join:ok`, and the presence that follows.',
       params: InRoom,
-      response: { 204: Nothing, ...problems(UNKNOWN) }
+      response: { 204: Nothing, ...problems({ ...NOT_CONSOLE, ...UNKNOWN }) }
     }
   }, async ({ params }, reply) => {
     if (!await symple.join(params.id, params.room)) unknown()
@@ -70,7 +70,7 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
       summary: 'Have a peer leave a room',
       description: 'Its client is told with `leave:ok`.',
       params: InRoom,
-      response: { 204: Nothing, ...problems(UNKNOWN) }
+      response: { 204: Nothing, ...problems({ ...NOT_CONSOLE, ...UNKNOWN }) }
     }
   }, async ({ params }, reply) => {
     if (!await symple.leave(params.id, params.room)) unknown()

@@ -33,6 +33,9 @@ export function problems (statuses: Record<number, string> = {}) {
   ]))
 }
 
+/** What can be wrong where the keys to the console open nothing. */
+export const NOT_CONSOLE = { 403: 'The key is one to the console: this takes one of `SYMPLE_API_KEY`.' }
+
 /** Headers of a request that is to be done once. */
 export const Once = Type.Object({
   'idempotency-key': Type.Optional(Type.String({

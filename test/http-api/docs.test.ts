@@ -135,6 +135,23 @@ t.test('the OpenAPI document is valid, and complete', async t => {
   }
 })
 
+t.test('the OpenAPI document says what a key to the console does not open', async t => {
+  const key = `${KEY}-console`
+  const { origin } = await startServer(t, { SYMPLE_API_KEY: KEY, SYMPLE_CONSOLE_KEY: key })
+  const call = callerOf(origin)
+  const { paths } = (await call('GET /api/docs/json', { key: null })).body as Document
+  const refused: string[] = []
+  for (const [path, methods] of Object.entries(paths)) {
+    for (const [method, { responses }] of Object.entries(methods)) {
+      const request = `${method.toUpperCase()} ${path.replace(/\{\w+\}/g, 'x')}`
+      const { status } = await call(request, { key })
+      t.equal(status === 403, '403' in responses, request)
+      if (status === 403) refused.push(request)
+    }
+  }
+  t.strictSame(refused.sort(), ['DELETE /api/peers/x/rooms/x', 'POST /api/messages', 'PUT /api/peers/x/rooms/x'])
+})
+
 t.test('the page for people works in a browser, offline, under its policy', async t => {
   const { origin } = await startServer(t, { SYMPLE_API_KEY: KEY })
   const call = callerOf(origin)
