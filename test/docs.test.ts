@@ -134,6 +134,8 @@ t.test('what the pages name', async t => {
   t.test('words of errors and of the log', async t => {
     const [, codes = ''] = /^## Closed with a code$(.*?)^### /ms.exec(read('docs/troubleshooting.md')) ?? []
     const words = [...codes.matchAll(/`([A-Z][a-z]+ [^`]*)`/g), ...codes.matchAll(/`([a-z]+ (?!\d)[a-z ]+)`/g)].map(([, words]) => words!)
+    const [, refusals = ''] = /^## The HTTP API or the console refuses$(.*?)^## /ms.exec(read('docs/troubleshooting.md')) ?? []
+    words.push(...[...refusals.matchAll(/`([A-Z][a-z]* [^`]*)`/g)].map(([, words]) => words!))
     const [, log = ''] = /^## What the log says$(.*?)^## /ms.exec(read('docs/operations.md')) ?? []
     for (const [, cell] of log.matchAll(/^\| (`.*?) \| \d/gm)) {
       words.push(...[...cell!.matchAll(/`([^`]+)`/g)].map(([, line]) => line!))

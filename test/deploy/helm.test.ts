@@ -87,9 +87,29 @@ t.test('the password of Redis: made up or given, and the same for both sides', a
   t.match(passwordOf(await Manifests.ofHelm()), /^[A-Za-z0-9]{40}$/)
   const given = await Manifests.ofHelm('--set', 'redis.password=s3cr3t')
   t.equal(passwordOf(given), 's3cr3t')
-  const references = given.pods.map(({ spec }) => spec!.containers[0]!.env!.find(({ name }) => name === 'REDIS_PASSWORD'))
-  t.equal(references.length, 2)
-  t.strictSame(references[0], references[1])
+  const references = ({ pods }: Manifests) => pods.map(({ spec }) =>
+    spec!.containers[0]!.env!.find(({ name }) => name === 'REDIS_PASSWORD')?.valueFrom?.secretKeyRef)
+  t.strictSame(references(given), Array(2).fill({ name: 'symple-server-redis', key: 'password' }))
+
+  t.comment('what renders it without a cluster must not make up another one each time')
+  const own = await Manifests.ofHelm('--set', 'redis.existingSecret=mine')
+  t.strictSame(references(own), Array(2).fill({ name: 'mine', key: 'password' }))
+  t.strictSame(own.of('Secret'), [])
+  t.match((await Manifests.ofHelm('--set', 'redis.enabled=false,redis.existingSecret=mine')).container.env, [
+    { name: 'SYMPLE_REDIS_URL', valueFrom: { secretKeyRef: { name: 'mine', key: 'url' } } }
+  ])
+})
+
+t.test('what is told after an install', async t => {
+  const notes = async (...values: string[]) => await tool('helm', 'install', 'symple-server', CHART, '--dry-run=client', ...values.flatMap(value => ['--set', value]))
+  t.match(await notes(), /password was made up[^]*redis\.existingSecret/)
+  for (const value of ['redis.password=x', 'redis.existingSecret=mine', 'redis.enabled=false,redis.url=redis://redis']) {
+    t.notMatch(await notes(value), /made up/, value)
+  }
+  const keys = 'config.SYMPLE_JWT_JWKS_URL=https://id.example.com/keys'
+  t.match(await notes(keys), 'lets nothing out to https://id.example.com/keys')
+  t.notMatch(await notes(keys, 'networkPolicy.extraEgress[0].ports[0].port=443'), 'lets nothing out')
+  t.notMatch(await notes(), 'lets nothing out')
 })
 
 t.test('names of any length', async t => {

@@ -33,13 +33,18 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- add .Values.preStopSeconds (ceil (float64 $drain)) 5 -}}
 {{- end -}}
 
+{{/* Where the password of Redis is, or its URL. */}}
+{{- define "symple.redisSecret" -}}
+{{- .Values.redis.existingSecret | default (printf "%s-redis" (include "symple.fullname" .)) -}}
+{{- end -}}
+
 {{/* The variables that say where Redis is; the URL may hold a password, so it never stands here. */}}
 {{- define "symple.redisEnv" -}}
 {{- if .Values.redis.enabled -}}
 - name: REDIS_PASSWORD
   valueFrom:
     secretKeyRef:
-      name: {{ include "symple.fullname" . }}-redis
+      name: {{ include "symple.redisSecret" . }}
       key: password
 - name: SYMPLE_REDIS_URL
   value: redis://:$(REDIS_PASSWORD)@{{ include "symple.fullname" . }}-redis:6379
@@ -47,7 +52,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 - name: SYMPLE_REDIS_URL
   valueFrom:
     secretKeyRef:
-      name: {{ .Values.redis.existingSecret | default (printf "%s-redis" (include "symple.fullname" .)) }}
+      name: {{ include "symple.redisSecret" . }}
       key: url
 {{- else if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.maxReplicas) 1) -}}
 {{- fail "Several pods are one server only with Redis: set redis.enabled, redis.url or redis.existingSecret, or turn autoscaling off and set replicas to 1" -}}
