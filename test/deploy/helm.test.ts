@@ -45,6 +45,7 @@ t.test('it says the same as the manifests of kustomize', async t => {
 t.test('values that make no sense are refused, and named', async t => {
   const cases: Array<[value: string, problem: RegExp]> = [
     ['ingress.hots=example.com', /'\/ingress'.*hots/],
+    ['maxSurge=0', /'\/maxSurge'/],
     ['autoscaling.cpu=much', /'\/autoscaling\/cpu'/],
     ['config.SYMPLE_PORT=80', /SYMPLE_PORT/],
     ['config.PORT=80', /PORT/],
@@ -110,6 +111,13 @@ t.test('what is told after an install', async t => {
   t.match(await notes(keys), 'lets nothing out to https://id.example.com/keys')
   t.notMatch(await notes(keys, 'networkPolicy.extraEgress[0].ports[0].port=443'), 'lets nothing out')
   t.notMatch(await notes(), 'lets nothing out')
+})
+
+t.test('how many pods a restart adds', async t => {
+  for (const [value, maxSurge] of [['2', 2], ['100%', '100%']] as const) {
+    const { spec } = (await Manifests.ofHelm('--set', `maxSurge=${value}`)).get('Deployment')
+    t.strictSame(spec!.strategy!.rollingUpdate, { maxSurge, maxUnavailable: 0 })
+  }
 })
 
 t.test('names of any length', async t => {
