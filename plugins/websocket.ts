@@ -8,6 +8,7 @@ import type { Session } from '../src/core/session.js'
 import type { Symple } from '../src/core/symple.js'
 import { clientAddress } from './client-address.js'
 import { SocketConnection } from './socket-connection.js'
+import { SocketInput } from './socket-input.js'
 import { Upgrades } from './upgrades.js'
 
 declare module 'fastify' {
@@ -64,6 +65,7 @@ export default fp(async (fastify) => {
   if (gate === null) warnOfPayload(fastify, maxPayload)
   else await registerWebSocket(fastify, gate, maxPayload)
   const cut = isHosted ? cutInTime : undefined
+  const readable = readableOf(fastify)
 
   fastify.decorate('knock', (request: FastifyRequest) => symple.knock(clientAddress(request)))
 
@@ -85,7 +87,9 @@ export default fp(async (fastify) => {
     // Its listener holds on to the request of each connection, and cuts those that are being told what they did wrong.
     ws.removeAllListeners('error')
     if (cut !== undefined) ws.on('error', cut)
-    attach(symple, ws, request.raw.socket, request, cut)
+    const session = attach(symple, ws, request.raw.socket, request, cut)
+    const { socket } = request.raw
+    if (readable > 0 && socket instanceof Socket) SocketInput.between(ws, socket, session, readable)
   })
 
   fastify.addHook('onRoute', route => {
@@ -131,6 +135,16 @@ function warnOfPayload (fastify: FastifyInstance, wanted: number): void {
   fastify.log.warn({ maxPayload, wanted }, 'the maxPayload of @fastify/websocket lets clients fill more memory than they may send')
 }
 
+/**
+ * Up to how many bytes messages can be read past the library. None where it holds back what follows a message: what is
+ * read past it would overtake that.
+ */
+function readableOf (fastify: FastifyInstance): number {
+  const { maxPayload = 0, allowSynchronousEvents = true } = fastify.websocketServer.options
+  if (!allowSynchronousEvents) return 0
+  return maxPayload > 0 ? maxPayload : Infinity
+}
+
 /** Cuts a client that does not end its connection. The plugin of the gateway would wait for half a minute. */
 function cutInTime (this: WebSocket): void {
   setTimeout(() => { this.terminate() }, CLOSE_TIMEOUT).unref()
@@ -152,7 +166,7 @@ function attach (
   stream: unknown,
   request: FastifyRequest,
   closing?: (this: WebSocket) => void
-): void {
+): Session {
   const client = { host: clientAddress(request), request }
   const session = symple.open(new SocketConnection(ws, stream, closing), client)
   Object.assign(ws, { [kSession]: session })
@@ -166,6 +180,7 @@ function attach (
     stream.on('drain', onDrain)
     stream.on('end', onEnd)
   }
+  return session
 }
 
 type Listening = WebSocket & Owned

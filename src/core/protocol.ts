@@ -63,7 +63,7 @@ export function isAddressable (value: Json | undefined, maxLength: number): valu
  */
 export function decode (data: Buffer, binary: boolean, maxSize = Infinity): Inbound {
   if (data.length > maxSize) throw new SympleError(413, `Message exceeds ${maxSize} bytes`, { limit: 'message_size', fatal: true })
-  // The WebSocket library has checked text frames.
+  // Whoever took a text frame apart has checked it.
   if (binary && !isUtf8(data)) throw new SympleError(400, 'Binary frame is not UTF-8')
   const text = data.toString()
   let message: Json

@@ -1,0 +1,179 @@
+import { createRequire } from 'node:module'
+import type { AddressInfo } from 'node:net'
+import type { Writable } from 'node:stream'
+import fc from 'fast-check'
+import Fastify from 'fastify'
+import websocket from '@fastify/websocket'
+import t, { type Test } from 'tap'
+import type { WebSocket } from 'ws'
+import { FrameReader } from '../plugins/frame-reader.js'
+import symple from '../src/app.js'
+import { framed, wireOf } from './fuzz/wire.js'
+import { connect, eventually, startServer } from './helper.js'
+import { CLOSE, frame, oddFrame, openRaw, TEXT } from './raw.js'
+import { framesOf, PING, PONG } from './raw-frames.js'
+import { seed } from './seed.js'
+
+const MAX_SIZE = 2000
+
+interface ReceiverOptions { isServer: boolean, maxPayload: number }
+
+// The types of the library know no options.
+const { Receiver } = createRequire(import.meta.url)('ws') as { Receiver: new (options: ReceiverOptions) => Writable }
+
+/** What the library reads, in words: nothing behind a close or an error. */
+class Library {
+  ended = false
+  readonly #receiver: Writable
+
+  constructor (readonly events: string[]) {
+    const end = (event: string) => {
+      events.push(event)
+      this.ended = true
+    }
+    this.#receiver = new Receiver({ isServer: true, maxPayload: MAX_SIZE })
+      .on('message', (data: Buffer, binary: boolean) => { events.push(worded(data, binary)) })
+      .on('ping', (data: Buffer) => { events.push(`ping ${data.toString('hex')}`) })
+      .on('pong', (data: Buffer) => { events.push(`pong ${data.toString('hex')}`) })
+      .on('conclude', (code: number, reason: Buffer) => { end(`close ${code} ${reason.toString('hex')}`) })
+      .on('error', (error: Error & { code?: string }) => { end(`error ${error.code}`) })
+  }
+
+  push (bytes: Buffer): void {
+    this.#receiver.write(bytes)
+  }
+}
+
+function worded (data: Buffer, binary: boolean): string {
+  return `${binary ? 'binary' : 'text'} ${data.toString('hex')}`
+}
+
+/** How many messages came past the library. */
+interface Reading { events: string[], past: number }
+
+async function read (chunks: readonly Buffer[]): Promise<Reading> {
+  const reading: Reading = { events: [], past: 0 }
+  const library = new Library(reading.events)
+  const reader = new FrameReader({
+    message: (payload, binary) => {
+      reading.past++
+      reading.events.push(worded(payload, binary))
+    },
+    other: bytes => { library.push(bytes) }
+  }, MAX_SIZE)
+  await feed(chunks, library, chunk => { reader.push(chunk) })
+  return reading
+}
+
+async function readByLibrary (chunks: readonly Buffer[]): Promise<string[]> {
+  const library = new Library([])
+  await feed(chunks, library, chunk => { library.push(chunk) })
+  return library.events
+}
+
+/** The library's error comes a little after what is wrong, and before the next chunk. */
+async function feed (chunks: readonly Buffer[], library: Library, push: (chunk: Buffer) => void): Promise<void> {
+  for (const chunk of chunks) {
+    if (library.ended) return
+    push(Buffer.from(chunk))
+    await new Promise(resolve => { setImmediate(resolve) })
+  }
+}
+
+/** @param cuts sizes of the chunks, over and over */
+function cut (bytes: Buffer, cuts: readonly number[]): Buffer[] {
+  const chunks: Buffer[] = []
+  for (let at = 0, i = 0; at < bytes.length; i++) {
+    const size = cuts[i % cuts.length]!
+    chunks.push(bytes.subarray(at, at + size))
+    at += size
+  }
+  return chunks
+}
+
+t.test('whatever comes, in whatever pieces, it is read as the library reads it', async t => {
+  const message = fc.oneof(
+    fc.string({ unit: 'grapheme', maxLength: 300 }).map(text => Buffer.from(text)),
+    fc.uint8Array({ maxLength: 300 }).map(array => Buffer.from(array)),
+    fc.constantFrom(0, 125, 126, 127, 128, MAX_SIZE, MAX_SIZE + 1).map(length => Buffer.alloc(length, 'x'))
+  )
+  const parts = fc.oneof({ weight: 3, arbitrary: framed(message) }, { weight: 1, arbitrary: wireOf(message) })
+  const wire = fc.array(parts, { maxLength: 20 })
+  const size = fc.oneof(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 100, max: 5000 }))
+  const cuts = fc.array(size, { minLength: 1, maxLength: 8 })
+  let past = 0
+  await fc.assert(fc.asyncProperty(wire, cuts, async (frames, sizes) => {
+    const chunks = cut(Buffer.concat(frames), sizes)
+    const reading = await read(chunks)
+    past += reading.past
+    const expected = await readByLibrary(chunks)
+    if (expected.join('\n') !== reading.events.join('\n')) {
+      throw new Error(`${reading.events.join('\n')}\nwhere the library reads\n${expected.join('\n')}`)
+    }
+  }), { seed, numRuns: 3000 })
+  t.ok(past > 1000, `${past} messages came past the library`)
+})
+
+t.test('messages keep their place among what the library reads', async t => {
+  const chunk = Buffer.concat([
+    frame('1'), frame('2', PING), frame('3'),
+    oddFrame('4', { fin: false }), frame('5', PONG), oddFrame('6', { opcode: 0 }), frame('7'),
+    frame('', TEXT), oddFrame('8', { masked: true, length: 1n, lengthBytes: 8 }), frame('', CLOSE), frame('9')
+  ])
+  for (const size of [1, 2, 3, 7, 1000]) {
+    const { events, past } = await read(cut(chunk, [size]))
+    const hex = (text: string) => Buffer.from(text).toString('hex')
+    t.strictSame(events, [
+      `text ${hex('1')}`, `ping ${hex('2')}`, `text ${hex('3')}`, `pong ${hex('5')}`, `text ${hex('46')}`,
+      `text ${hex('7')}`, 'text ', `text ${hex('8')}`, 'close 1005 '
+    ])
+    // The library gets the rest of the chunk in which it gets something.
+    if (size === 1000) t.equal(past, 1)
+  }
+})
+
+t.test('nothing counts behind a goodbye', async t => {
+  const { url, port } = await startServer(t)
+  const bob = await connect(t, url, { user: 'bob', rooms: ['lobby'] })
+  const raw = await openRaw(t, port)
+  await raw.authenticate({ user: 'alice', rooms: ['lobby'] })
+  const message = frame('{"type":"message","to":["lobby"]}')
+  raw.write(Buffer.concat([message, frame('', CLOSE), message]))
+  await raw.gone
+  raw.write(message)
+  await eventually(() => framesOf(raw).some(({ opcode }) => opcode === CLOSE), 'the answer')
+  raw.socket.end()
+  await eventually(() => Object.keys(bob.roster).length === 0, 'the end of alice')
+  t.strictSame(bob.take().map(({ type }) => type), ['presence', 'message', 'presence'])
+})
+
+t.test('past the library comes what nearly all clients send, where the library would not be overtaken', async t => {
+  t.equal(await librarysShare(t, {}), 'fragments')
+  t.equal(await librarysShare(t, { perMessageDeflate: true }), 'fragments')
+  t.equal(await librarysShare(t, { perMessageDeflate: true }, 'permessage-deflate'), 'all')
+  t.equal(await librarysShare(t, { allowSynchronousEvents: false }), 'all')
+})
+
+/** Which messages the library had to read, of some that are whole and one that is not. */
+async function librarysShare (t: Test, options: object, extension = ''): Promise<string> {
+  const gateway = Fastify()
+  t.teardown(() => gateway.close())
+  await gateway.register(websocket, { options })
+  await gateway.register(symple, { env: false })
+  const seen: string[] = []
+  gateway.websocketServer.on('connection', (ws: WebSocket) => {
+    ws.on('message', (data: Buffer) => { seen.push(String(data)) })
+  })
+  await gateway.listen({ host: '127.0.0.1', port: 0 })
+  const raw = await openRaw(t, (gateway.server.address() as AddressInfo).port)
+  await raw.upgrade('/', { 'Sec-WebSocket-Extensions': extension })
+  const say = async (bytes: Buffer, rooms: number) => {
+    raw.write(bytes)
+    // One by one: what stands behind a fragment is the library's too.
+    await eventually(async () => (await gateway.symple.rooms()).rooms.length === rooms, 'the room')
+  }
+  await say(frame('{"type":"auth","user":"alice","rooms":["lobby"]}'), 1)
+  await say(Buffer.concat([oddFrame('{"type":"join",', { fin: false }), oddFrame('"room":"den"}', { opcode: 0 })]), 2)
+  await say(frame('{"type":"join","room":"attic"}'), 3)
+  return seen.length === 1 ? 'fragments' : seen.length === 3 ? 'all' : seen.join()
+}
