@@ -140,10 +140,11 @@ export class Control {
 
   async #leave (peer: Peer, room: string): Promise<boolean> {
     const { membership, rooms } = this.#hub
-    await membership.settled(peer)
-    if (!membership.has(peer)) return false
-    if (rooms.isMember(peer, room)) membership.leave(peer, room, () => { this.#hub.send(peer, { type: 'leave:ok', room }) })
-    return true
+    return await membership.settled(peer, () => {
+      if (!membership.has(peer)) return false
+      if (rooms.isMember(peer, room)) membership.leave(peer, room, () => { this.#hub.send(peer, { type: 'leave:ok', room }) })
+      return true
+    })
   }
 
   #disconnect ({ peer: name, user, reason }: Extract<Call, { op: 'disconnect' }>): number {

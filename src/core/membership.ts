@@ -1,4 +1,5 @@
 import type { Hub } from './hub.js'
+import type { Later } from './later.js'
 import type { Peer } from './peer.js'
 import type { Room } from './rooms.js'
 
@@ -40,10 +41,12 @@ export class Membership {
    * @param joined is called between the change and the presence that follows from it, or where there is no change
    * @returns as `arrive` does
    */
-  join (peer: Peer, name: string, joined: () => void): Promise<void> | undefined {
+  join (peer: Peer, name: string, joined: () => void): Later<void> {
+    return this.settled(peer, () => this.#join(peer, name, joined))
+  }
+
+  #join (peer: Peer, name: string, joined: () => void): Promise<void> | undefined {
     const { rooms, presence, events } = this.#hub
-    const entering = this.#entering.get(peer)
-    if (entering !== undefined) return entering.then(() => this.join(peer, name, joined))
     if (!this.has(peer)) return undefined
     if (rooms.isMember(peer, name)) {
       joined()
@@ -70,7 +73,7 @@ export class Membership {
   }
 
   /**
-   * Has a peer that is entering no room join some rooms and leave others.
+   * Has a peer that is entering no room join some rooms and leave others. What others have it do meanwhile waits.
    *
    * @param moved is called before any presence that follows from it
    * @returns as `arrive` does
@@ -110,9 +113,16 @@ export class Membership {
     return this.#hub.rooms.peers.get(peer.id) === peer
   }
 
-  /** Resolves when a peer is in the rooms that it is about to enter. */
-  async settled (peer: Peer): Promise<void> {
-    while (this.#entering.has(peer)) await this.#entering.get(peer)
+  /**
+   * Does something while a peer is entering no room: at once, or as soon as it is in those that it is about to enter.
+   * Nobody else gets in between, as they would if this resolved and something were done then.
+   */
+  settled<T> (peer: Peer, act: () => Later<T>): Later<T> {
+    const entering = this.#entering.get(peer)
+    if (entering === undefined) return act()
+    const next = () => this.settled(peer, act)
+    // Why others could not enter is theirs to know.
+    return entering.then(next, next)
   }
 
   /**

@@ -101,8 +101,7 @@ export class Online {
     try {
       const terms = await reidentify(hub, message, client, this.peer)
       // The application may have it enter rooms meanwhile.
-      await hub.membership.settled(this.peer)
-      if (this.#isHere) await this.#adopt(terms, this.#roomsAfter(old, terms), old)
+      await hub.membership.settled(this.peer, () => this.#isHere ? this.#adopt(terms, old) : undefined)
     } catch (error) {
       if (!this.#isHere) return
       const known = authenticationFault(hub, error, whose)
@@ -125,9 +124,10 @@ export class Online {
     return rooms
   }
 
-  async #adopt (terms: Terms, rooms: ReadonlySet<string>, old: Terms): Promise<void> {
+  async #adopt (terms: Terms, old: Terms): Promise<void> {
     const { hub, client, whose } = this.#session
     const { peer } = this
+    const rooms = this.#roomsAfter(old, terms)
     this.#restOn(terms)
     hub.admission.acquit(client.host)
     hub.stats.auths.ok++

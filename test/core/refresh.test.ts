@@ -237,18 +237,69 @@ t.test('makes nothing of a fresh token whose peer has left', async t => {
   symple.close()
 })
 
-t.test('says nothing of a fresh token whose peer leaves before it is in its new rooms', async t => {
+/** A node of two, whose directory answers for some rooms when the test lets it. */
+function slowNode (...rooms: string[]) {
   const network = new MemoryNetwork()
-  let answer: (() => void) | null = null
-  const slow: Backplane = new MemoryBackplane(network, 'n1')
-  const read = slow.read.bind(slow)
-  slow.read = place => place === 'room:new'
-    ? new Promise<undefined>(resolve => { answer = () => { resolve(undefined) } })
+  const backplane: Backplane = new MemoryBackplane(network, 'n1')
+  const waiting = new Map<string, () => void>()
+  const read = backplane.read.bind(backplane)
+  backplane.read = place => rooms.some(room => place === `room:${room}`)
+    ? new Promise<undefined>(resolve => { waiting.set(place, () => { resolve(undefined) }) })
     : read(place)
+  return {
+    network,
+    backplane,
+    async asked (room: string): Promise<void> {
+      await eventually(() => waiting.has(`room:${room}`), 'the directory is asked')
+    },
+    answer (room: string): void {
+      waiting.get(`room:${room}`)!()
+    }
+  }
+}
+
+t.test('enters rooms of a fresh token and of the application one after the other, and says what is so', async t => {
+  const { network, backplane, asked, answer } = slowNode('first', 'new', 'second')
+  const near = setUp({
+    backplane,
+    authenticator: book({ a: { rooms: ['old', 'own'] }, b: { rooms: ['new'] } }),
+    limits: { refreshInterval: 0 }
+  })
+  const far = setUp({ backplane: new MemoryBackplane(network, 'n2') })
+  for (const { symple } of [near, far]) await symple.start()
+  const { symple } = near
+  const { connection, session } = near.enter({ token: 'a' })
+  send(session, { type: 'join', room: 'mine' })
+  await turn()
+  const { id } = session.peer!
+  const before = connection.frames.length
+  const joined = symple.join(id, 'first')
+  await asked('first')
+  send(session, { type: 'auth', token: 'b' })
+  await turn()
+  const calls = [symple.leave(id, 'mine'), symple.join(id, 'second')]
+  await turn()
+  answer('first')
+  await asked('new')
+  await turn()
+  t.strictSame(types(connection).slice(before), ['join:ok first'], 'all that came later waits')
+  answer('new')
+  await asked('second')
+  answer('second')
+  t.strictSame(await Promise.all([joined, ...calls]), [true, true, true])
+  await turn()
+  t.strictSame(types(connection).slice(before), ['join:ok first', 'welcome 200', 'leave:ok mine', 'join:ok second'])
+  t.strictSame(connection.frames.at(before + 1)!.rooms, ['alice', 'new', 'mine', 'first'])
+  t.strictSame((await symple.peer(id))!.rooms, ['first', 'new', 'second'])
+  for (const { symple } of [near, far]) await symple.close()
+})
+
+t.test('says nothing of a fresh token whose peer leaves before it is in its new rooms', async t => {
+  const { network, backplane, asked, answer } = slowNode('new')
   const logged: string[] = []
   const note = (_details: object, message: string) => { logged.push(message) }
   const near = setUp({
-    backplane: slow,
+    backplane,
     authenticator: book({ a: { token: 'a' }, b: { token: 'b', rooms: ['new'] } }),
     log: { debug: note, info: note, warn: note, error: note }
   })
@@ -256,9 +307,9 @@ t.test('says nothing of a fresh token whose peer leaves before it is in its new 
   for (const { symple } of [near, far]) await symple.start()
   const { connection, session } = near.enter({ token: 'a' })
   send(session, { type: 'auth', token: 'b' })
-  await eventually(() => answer !== null, 'the directory is asked')
+  await asked('new')
   session.closed(1006)
-  answer!()
+  answer('new')
   await turn()
   t.strictSame(types(connection), ['welcome 200'])
   t.strictSame(logged.filter(message => /refresh/.test(message)), [])
