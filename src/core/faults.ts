@@ -5,6 +5,11 @@ import { outcomeOf, type DropReason } from './stats.js'
 /** As what a message counts that was answered with an error of a status, where not as invalid. */
 const droppedFor: Record<number, DropReason> = { 403: 'refused', 413: 'too_large', 429: 'rate_limited' }
 
+/** Whether a client could not be authenticated by no fault of its own. */
+export function isUnavailable (error: unknown): boolean {
+  return (clientFault(error)?.status ?? 503) === 503
+}
+
 /**
  * Counts and logs why a client could not be authenticated.
  *

@@ -1,6 +1,6 @@
 import { anonymous } from './auth.js'
 import { CloseCode, SympleError } from './errors.js'
-import { authenticationFault, messageFault } from './faults.js'
+import { authenticationFault, isUnavailable, messageFault } from './faults.js'
 import { reidentify, welcome, type Terms } from './handshake.js'
 import type { Hub } from './hub.js'
 import type { Json, JsonObject } from './json.js'
@@ -101,11 +101,14 @@ export class Online {
     try {
       const terms = await reidentify(hub, message, client, this.peer)
       // The application may have it enter rooms meanwhile.
-      await hub.membership.settled(this.peer, () => this.#isHere ? this.#adopt(terms, old) : undefined)
+      await hub.membership.settled(this.peer, () => {
+        if (this.#isHere) return this.#adopt(terms, old)
+        return hub.admission.acquit(client.host)
+      })
     } catch (error) {
+      if (isUnavailable(error)) hub.admission.acquit(client.host)
       if (!this.#isHere) return
       const known = authenticationFault(hub, error, whose)
-      if (known.status === 503) hub.admission.acquit(client.host)
       hub.log.info({ ...whose, ...known.logged }, 'refresh refused')
       hub.send(this.peer, hub.admission.answer(known, message['id']))
       this.#restOn(old, this.#lost)

@@ -1,7 +1,7 @@
 import { anonymous } from './auth.js'
 import type { Client, Connection } from './connection.js'
 import { closeReason, CloseCode, SympleError } from './errors.js'
-import { authenticationFault } from './faults.js'
+import { authenticationFault, isUnavailable } from './faults.js'
 import { encode, type Frame } from './frame.js'
 import { identify, welcome, type Candidate } from './handshake.js'
 import type { Hub } from './hub.js'
@@ -257,7 +257,11 @@ export class Session implements Timed, PeerOwner {
     // With each fresh token the hook is asked again.
     if (this.hub.authenticate === anonymous || !this.hub.hooks.authenticate) this.client.request = undefined
     // It may go while others are asked for what they know.
-    const isHere = () => this.#state === 'authenticating'
+    const isHere = () => {
+      if (this.#state === 'authenticating') return true
+      this.hub.admission.acquit(this.client.host)
+      return false
+    }
     if (!isHere()) return undefined
     return this.hub.membership.arrive(candidate.peer, candidate.terms.rooms, () => {
       if (!isHere()) return false
@@ -282,10 +286,10 @@ export class Session implements Timed, PeerOwner {
 
   #reject (error: unknown, id: Json | undefined): void {
     this.client.request = undefined
+    // Who does not wait for the answer is no more to blame for it.
+    if (isUnavailable(error)) this.hub.admission.acquit(this.client.host)
     if (this.#state === 'closing' || this.#state === 'closed') return
-    const fault = authenticationFault(this.hub, error, this.whose)
-    if (fault.status === 503) this.hub.admission.acquit(this.client.host)
-    this.refuse(fault, id)
+    this.refuse(authenticationFault(this.hub, error, this.whose), id)
   }
 
   /**

@@ -3,12 +3,14 @@ import fc from 'fast-check'
 import t from 'tap'
 import { MemoryBackplane } from '../../src/backplane/memory.js'
 import { networkOf } from '../../src/core/address.js'
+import type { Grant } from '../../src/core/auth.js'
 import { SympleError } from '../../src/core/errors.js'
 import { Networks } from '../../src/core/networks.js'
 import { Pace } from '../../src/core/pace.js'
 import { Symple, type SympleOptions } from '../../src/core/symple.js'
 import { FakeConnection } from '../fake-connection.js'
 import { seed } from '../seed.js'
+import { turn } from './service.js'
 
 /** A service without sockets, whose clock and chance are in the test's hand. */
 function setUp (limits: SympleOptions['limits'], options: Partial<SympleOptions> = {}) {
@@ -211,6 +213,53 @@ t.test('limits refused attempts to authenticate from one network', async t => {
   const frames = await Promise.all(Array.from({ length: 20 }, async () => await attempt('bad')))
   t.equal(frames.filter(({ status }) => status === 401).length, 3)
   t.equal(symple.stats.limits.ip_auth_failures, 3 + 17)
+})
+
+t.test('holds nothing against an address whose client left before an answer, unless the answer is that it is refused', async t => {
+  const answers: Record<string, () => object> = {
+    good: () => ({ user: 'alice', name: undefined, rooms: [], fixed: {} }),
+    away: () => { throw new SympleError(503, 'Sessions unavailable') },
+    broken: () => { throw new TypeError('broken') },
+    bad: () => { throw new SympleError(401, 'Invalid token') }
+  }
+  const { symple, open } = setUp({ ipAuthFailures: 2, refreshInterval: 0 }, {
+    authenticator: async ({ token }) => {
+      await new Promise(resolve => { setImmediate(resolve) })
+      return answers[token!]!() as Grant
+    }
+  })
+  const failed = () => symple.knock('192.0.2.1') !== null
+  for (const [token, refused] of [['good', false], ['away', false], ['broken', false], ['bad', true]] as const) {
+    for (let i = 0; i < 3 && !failed(); i++) {
+      const { say, leave } = open()
+      say({ ...AUTH, token })
+      leave()
+      await turn()
+    }
+    t.equal(failed(), refused, token)
+  }
+  t.match(symple.stats.auths, { abandoned: 11, refused: 0, unavailable: 0 })
+})
+
+t.test('holds nothing against an address whose peer left before a fresh token was found good, or could not be checked', async t => {
+  const { symple, open } = setUp({ ipAuthFailures: 2, refreshInterval: 0 }, {
+    authenticator: async ({ token }) => {
+      await new Promise(resolve => { setImmediate(resolve) })
+      if (token !== 'good') throw new SympleError(token === 'away' ? 503 : 401, 'No')
+      return { user: 'alice', name: undefined, rooms: [], fixed: {} }
+    }
+  })
+  for (const [token, refused] of [['good', false], ['away', false], ['bad', true]] as const) {
+    for (let i = 0; i < 2; i++) {
+      const { say, leave } = open()
+      say({ ...AUTH, token: 'good' })
+      await turn()
+      say({ ...AUTH, token })
+      leave()
+      await turn()
+    }
+    t.equal(symple.knock('192.0.2.1') !== null, refused, token)
+  }
 })
 
 t.test('limits how many connections all clients open in a second, and spreads who comes back', async t => {
