@@ -114,7 +114,8 @@ async function verifyWith (keys: JWTVerifyGetKey, token: string, checks: JWTVeri
       try {
         return (await jwtVerify(token, key, checks)).payload
       } catch (failure) {
-        if (!(failure instanceof errors.JWSSignatureVerificationFailed)) throw failure
+        // The signature is good, by then. Anything else is of this key, which may be one that can't be used.
+        if (isOfClaims(failure)) throw failure
       }
     }
     throw new errors.JWSSignatureVerificationFailed()
@@ -125,8 +126,16 @@ function isOfKey (error: unknown): boolean {
   return error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWSSignatureVerificationFailed
 }
 
+function isOfClaims (error: unknown): boolean {
+  const { JWTExpired, JWTClaimValidationFailed, JWTInvalid } = errors
+  return [JWTExpired, JWTClaimValidationFailed, JWTInvalid].some(kind => error instanceof kind)
+}
+
+/** @throws for a set without keys too: with such, an issuer that is in trouble would have all its tokens refused */
 function parseKeys (json: unknown): JWTVerifyGetKey {
-  return createLocalJWKSet(json as JSONWebKeySet)
+  const keys = createLocalJWKSet(json as JSONWebKeySet)
+  if (keys.jwks().keys.length === 0) throw new Error('The set has no keys')
+  return keys
 }
 
 /** @param name of the claim; dots lead into objects, where no claim is called so */

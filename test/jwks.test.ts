@@ -4,7 +4,7 @@ import { SympleError } from '../src/core/errors.js'
 import { resolveLimits } from '../src/core/limits.js'
 import { silent } from '../src/core/logger.js'
 import { connect, eventually } from './helper.js'
-import { asymmetric, ec, hmac, pem, rsa, startKeyServer, tokenOf, type KeyPair, type KeyServer } from './issuer.js'
+import { asymmetric, ec, hmac, inSeconds, pem, rsa, startKeyServer, tokenOf, type KeyPair, type KeyServer } from './issuer.js'
 import { startProcess } from './process.js'
 import { refused } from './session-server.js'
 
@@ -68,6 +68,15 @@ t.test('tries all keys that fit a token which names none', async t => {
   t.equal(await check(tokenBy(stranger)), '401 bad signature')
 })
 
+t.test('passes over keys that can not be used while it tries', async t => {
+  const [small, good, stranger] = [rsa(1024), rsa(), rsa()]
+  const { check } = setUp(t, await startKeyServer(t, { small, good }))
+  t.equal(await check(tokenBy(good)), 'alice')
+  for (const pair of [small, stranger]) t.equal(await check(tokenBy(pair)), '401 bad signature')
+  const past = tokenOf({ alg: 'RS256' }, { sub: 'alice', exp: inSeconds(-60) }, asymmetric(good))
+  t.equal(await check(past), '401 expired', 'what is wrong with a token is said')
+})
+
 t.test('takes no secret, and no key that is none, from the set', async t => {
   const secret = Buffer.alloc(64, 's')
   const keys = await startKeyServer(t)
@@ -111,6 +120,7 @@ t.test('finds keys that come later, and has those that are withdrawn out within 
   await eventually(() => keys.requests > requests, 'a request')
   await eventually(async () => await check(tokenBy(two, 'two')) === '401 unknown key', 'it is gone')
   keys.keys.delete('one')
+  keys.keys.set('four', ec())
   pass(10 * MINUTE)
   t.equal(await check(tokenBy(three, 'one')), '401 unknown key', 'what is so old nobody uses')
 })
@@ -139,6 +149,7 @@ t.test('goes on with the keys that it has while the URL says nothing of use', as
     'no JSON': { body: '<html>' },
     'no keys': { body: '{}' },
     'no set': { body: '[]' },
+    'an empty set': { body: '{"keys":[]}' },
     'keys that are none': { body: '{"keys":["x"]}' },
     'too much': { body: JSON.stringify({ keys: [], x: 'x'.repeat(300_000) }) },
     'another place': { status: 302, location: elsewhere.url }
