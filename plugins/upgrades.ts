@@ -16,6 +16,9 @@ const kUpgrade = Symbol('symple.upgrade')
 /** A request that may be one for an upgrade. */
 export type Request = IncomingMessage & { [kUpgrade]?: Upgrade | undefined }
 
+/** Milliseconds that a client has to take its answer. */
+const END_TIMEOUT = 3000
+
 const UNAVAILABLE = 'HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'
 
 const SERVERS = new WeakMap<Server, Upgrades>()
@@ -53,7 +56,9 @@ export class Upgrades {
     const emit = server.emit.bind(server) as (event: string | symbol, ...args: unknown[]) => boolean
     Object.assign(server, {
       emit: (event: string | symbol, ...args: unknown[]): boolean => {
-        return (event === 'upgrade' && this.#takes(...args as [Request, Duplex, Buffer])) || emit(event, ...args)
+        if (event !== 'upgrade') return emit(event, ...args)
+        const [request, socket, head] = args as [Request, Socket, Buffer]
+        return this.#watch(socket, () => this.#takes(request, socket, head) || emit(event, ...args))
       }
     })
     // Without a listener, Node does not tell of upgrades.
@@ -115,6 +120,14 @@ export class Upgrades {
     for (const socket of this.#pending) socket.destroy()
   }
 
+  /** While a gateway closes, its Fastify answers at once, and none of our hooks hears of it. */
+  #watch (socket: Socket, handle: () => boolean): boolean {
+    const { bytesWritten } = socket
+    const handled = handle()
+    if (this.#pending.has(socket) && socket.bytesWritten > bytesWritten) end(socket)
+    return handled
+  }
+
   /** @returns false: the event is for other listeners */
   #takes (request: Request, socket: Duplex, head: Buffer): boolean {
     const others = this.#server.listenerCount('upgrade') > 1
@@ -155,7 +168,10 @@ function destroy (this: Duplex): void {
   this.destroy()
 }
 
+/** Ends a socket when what was written is on its way, or when there has been time enough for that. */
 function end (socket: Duplex, last = ''): void {
+  const timer = setTimeout(() => { socket.destroy() }, END_TIMEOUT).unref()
+  socket.on('close', () => { clearTimeout(timer) })
   socket.end(last, () => { socket.destroy() })
 }
 

@@ -174,6 +174,27 @@ for (const order of ORDERS) {
       await stubborn.gone
     })
 
+    t.test('an upgrade that is refused while it drains leaves no socket until that is over', async t => {
+      const gateway = await start(t, order, { mounts: [{ ...MOUNT, drainSeconds: 100_000 }] })
+      const alice = await enter(t, `${gateway.ws}/realtime`, { user: 'alice' })
+      const keptAlive = await openRaw(t, gateway.port)
+      keptAlive.write('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n')
+      await keptAlive.until('healthy')
+      const closing = gateway.app.close()
+      await alice.find('event')
+      keptAlive.write(upgradeRequest('/realtime', KEY))
+      const late = await openRaw(t, gateway.port)
+      late.write(upgradeRequest('/realtime', KEY))
+      for (const raw of [keptAlive, late]) {
+        await raw.until('HTTP/1.1 503 ')
+        await raw.until('"statusCode":503}')
+        await raw.gone
+      }
+      t.equal(gateway.app.symple.gauges.peers, 1, 'it still drains')
+      await alice.close()
+      await closing
+    })
+
     t.test('a hook of the gateway that never answers does not hold close()', async t => {
       let begun = () => {}
       const hanging = new Promise<void>(resolve => { begun = resolve })
