@@ -69,7 +69,7 @@ export const schema = Type.Object({
   }),
   SYMPLE_JWT_SECRET: secret('Secret that JSON Web Tokens are signed with; 32 bytes or more.'),
   SYMPLE_JWT_PUBLIC_KEY: text('Public key or certificate that JSON Web Tokens are checked with: PEM, or a file with it.'),
-  SYMPLE_JWT_JWKS_URL: text('URL at which the issuer of JSON Web Tokens publishes its keys, as a JSON Web Key Set.'),
+  SYMPLE_JWT_JWKS_URL: secret('URL at which the issuer of JSON Web Tokens publishes its keys, as a JSON Web Key Set.'),
   SYMPLE_JWT_ALGORITHMS: names('Algorithms that tokens may have, comma-separated. Not set: HS256 for a secret, else all that fit the key.'),
   SYMPLE_JWT_ISSUER: names('Issuers whose tokens are taken, comma-separated. Not set: any that have the key.'),
   SYMPLE_JWT_AUDIENCE: names('Audiences one of which a token must be for, comma-separated. Not set: any.'),

@@ -41,11 +41,11 @@ export interface Settings {
   dynamicRooms: boolean
   /** Redis to use: a URL that begins with `redis:`, `rediss:`, `redis-sentinel:` or `redis-cluster:`. */
   redisUrl: string
-  /** Host of the Redis to use, where no URL is given. */
+  /** Host of the Redis to use; not beside `redisUrl`. */
   redisHost: string
-  /** Port of that Redis. Default: 6379. */
+  /** Port of that host; not beside a URL. Default: 6379. */
   redisPort: number
-  /** `rediss`: over TLS. Default: `redis`. */
+  /** `rediss`: over TLS; not beside a URL. Default: `redis`. */
   redisProtocol: 'redis' | 'rediss'
   /** Seconds to wait for Redis at authentication. Default: 3. */
   redisTimeout: number
@@ -192,7 +192,19 @@ export function overlay (
   for (const variable of given.keys()) {
     for (const rival of RIVALS[variable] ?? []) if (!given.has(rival)) delete data[rival]
   }
+  checkRedis(data, given)
   return { data, given }
+}
+
+/** What is said of a host counts for nothing beside a URL. A variable may be there for others; an option is not. */
+function checkRedis (data: Readonly<Record<string, unknown>>, given: ReadonlyMap<string, string>): void {
+  const url = ['SYMPLE_REDIS_URL', 'REDIS_URL'].find(name => data[name] !== undefined)
+  for (const variable of ['SYMPLE_REDIS_HOST', 'SYMPLE_REDIS_PORT', 'SYMPLE_REDIS_PROTOCOL']) {
+    const option = given.get(variable)
+    if (option === undefined) continue
+    if (url !== undefined) throw new ConfigError(`${option} and ${given.get(url) ?? url} can not both be given`)
+    if (data['SYMPLE_REDIS_HOST'] === undefined) throw new ConfigError(`${option} is given without redisHost`)
+  }
 }
 
 /** The checks of the schema convert text into anything; an option has its type already. */

@@ -57,11 +57,11 @@ async function checkConfig (options: ServerOptions): Promise<string> {
   return `${JSON.stringify(Object.fromEntries(shown), null, 2)}\n`
 }
 
-/** Of a URL, only what comes before the host is secret. */
+/** Of a URL, only what comes before the host is secret, and the query. */
 function masked (value: string): string {
-  const [, scheme, rest] = /^([a-z-]+:\/\/)(?:.*@)?([^@]*)$/s.exec(value) ?? []
+  const [, scheme, before, place, query] = /^([a-z-]+:\/\/)([^?]*@)?([^@?]*)(\?.*)?$/s.exec(value) ?? []
   if (scheme === undefined) return '***'
-  return value.includes('@') ? `${scheme}***@${rest}` : value
+  return `${scheme}${before === undefined ? '' : '***@'}${place}${query === undefined ? '' : '?***'}`
 }
 
 function packageVersion (): string {

@@ -49,6 +49,10 @@ const COMMON = ['env', 'redis', 'registry', 'probes', 'metrics', ...SERVICE_OPTI
 /** Those that Fastify has for any plugin. */
 export const SCOPE_OPTIONS = ['prefix', 'logLevel', 'logSerializers']
 const MOUNTED = ['decorator', ...SCOPE_OPTIONS]
+/** Those that say where Redis is. */
+const REDIS_PLACES = ['redisUrl', 'redisHost', 'redisPort', 'redisProtocol']
+
+const LEVELS: readonly unknown[] = schema.properties.LOG_LEVEL.enum
 
 const SETTINGS = new Map(Object.keys(schema.properties).flatMap(variable => {
   const option = optionOf(variable)
@@ -67,19 +71,48 @@ export function sortOptions (options: SymplePluginOptions | ServerOptions, mount
   for (const [name, value] of given) checkOption(name, value, mounted)
   const pick = (matches: (name: string) => boolean) => Object.fromEntries(given.filter(([name]) => matches(name)))
   const settings: SortedOptions['settings'] = pick(name => SETTINGS.has(name) && !(mounted && MOUNTED.includes(name)))
-  const place = options.redis === undefined ? undefined : ['redisUrl', 'redisHost'].find(name => name in settings)
+  const place = options.redis === undefined ? undefined : REDIS_PLACES.find(name => name in settings)
   if (place !== undefined) throw new ConfigError(`redis and ${place} can not both be given`)
   return { settings, service: pick(name => SERVICE_OPTIONS.includes(name)) }
 }
 
 function checkOption (name: string, value: unknown, mounted: boolean): void {
-  if (['probes', 'metrics'].includes(name) && typeof value !== 'boolean') throw new ConfigError(`${name} must be a boolean`)
-  if (SERVICE_OPTIONS.includes(name) && value !== null && typeof value !== 'function') throw new ConfigError(`${name} must be a function`)
-  if (mounted && name === 'decorator' && (typeof value !== 'string' || value === '')) throw new ConfigError('decorator must be a non-empty string')
+  const problem = problemOf(name, value, mounted)
+  if (problem !== undefined) throw new ConfigError(`${name} must be ${problem}`)
   if (COMMON.includes(name) || (mounted && MOUNTED.includes(name))) return
   const variable = SETTINGS.get(name)
   if (variable === undefined) throw new ConfigError(`${name} is no option of symple-server`)
   if (mounted && isServerVariable(variable)) throw new ConfigError(`${name} is for the gateway to decide: set it where Fastify is created`)
+}
+
+/** What an option that stands for no variable would have to be; undefined: it is that, or stands for one. */
+function problemOf (name: string, value: unknown, mounted: boolean): string | undefined {
+  switch (name) {
+    case 'probes':
+    case 'metrics': return typeof value === 'boolean' ? undefined : 'a boolean'
+    case 'env': return isEnvironment(value) ? undefined : 'an object of strings, or false'
+    case 'registry': return isRegistry(value) ? undefined : 'a Registry of prom-client'
+  }
+  if (SERVICE_OPTIONS.includes(name)) return value === null || typeof value === 'function' ? undefined : 'a function'
+  if (!mounted) return undefined
+  switch (name) {
+    case 'decorator': return typeof value === 'string' && value !== '' ? undefined : 'a non-empty string'
+    case 'prefix': return typeof value === 'string' ? undefined : 'a string'
+    case 'logLevel': return LEVELS.includes(value) ? undefined : `one of ${LEVELS.join(', ')}`
+  }
+  return undefined
+}
+
+function isEnvironment (value: unknown): boolean {
+  if (value === false) return true
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  return Object.values(value).every(variable => variable === undefined || typeof variable === 'string')
+}
+
+/** Of whichever version the gateway has. */
+function isRegistry (value: unknown): boolean {
+  const { registerMetric, getSingleMetric } = (value ?? {}) as Partial<Registry>
+  return typeof registerMetric === 'function' && typeof getSingleMetric === 'function'
 }
 
 /** What is to be duplicated. @throws ConfigError for what is no client, nor the name of one */

@@ -63,6 +63,15 @@ t.test('--check-config shows what is in force, without secrets', async t => {
     [`rediss://:${PASSWORD}@redis.example`]: 'rediss://***@redis.example',
     'redis-cluster://a:1,b:2': 'redis-cluster://a:1,b:2'
   }
+  const keys = {
+    [`https://id.example/keys?key=${PASSWORD}`]: 'https://id.example/keys?***',
+    [`https://id.example/keys?for=a@${PASSWORD}`]: 'https://id.example/keys?***',
+    'https://id.example/keys': 'https://id.example/keys'
+  }
+  for (const [url, shown] of Object.entries(keys)) {
+    const { stdout } = await symple(t, ['--check-config'], { SYMPLE_AUTHENTICATION: 'yes', SYMPLE_JWT_JWKS_URL: url })
+    t.equal((JSON.parse(stdout) as Record<string, unknown>)['SYMPLE_JWT_JWKS_URL'], shown)
+  }
   for (const [url, shown] of Object.entries(secrets)) {
     const { code, stdout, stderr } = await symple(t, ['--check-config', '--port', '7'], {
       SYMPLE_REDIS_URL: url, SYMPLE_DYNAMIC_ROOMS: 'off', SYMPLE_RATE_LIMIT: '5', SYMPLE_API_KEY: `${PASSWORD}-${PASSWORD}`

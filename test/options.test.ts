@@ -170,6 +170,12 @@ t.test('an option of another type is refused, even where its text would do', asy
   t.equal(await refusal(t, { trustProxy: 1 }), 'trustProxy must be a string or a boolean or an array')
   t.equal(await refusal(t, { metrics: 'no' }), 'metrics must be a boolean')
   t.equal(await refusal(t, { authenticate: 'nobody' }), 'authenticate must be a function')
+  for (const env of [true, null, 'SYMPLE_PORT=1', ['SYMPLE_PORT=1'], { SYMPLE_PORT: 1 }]) {
+    t.equal(await refusal(t, { env }), 'env must be an object of strings, or false')
+  }
+  for (const registry of [true, null, {}, 'default']) {
+    t.equal(await refusal(t, { registry }), 'registry must be a Registry of prom-client')
+  }
   t.match(await refusal(t, { redis: {} }), /^redis must be a client of ioredis/)
   t.match(await refusal(t, { redis: 5 }), /^redis must be a client of ioredis/)
 })
@@ -179,7 +185,23 @@ t.test('options that do not exist are refused by name', async t => {
     t.equal(await refusal(t, { [name]: 1 }), `${name} is no option of symple-server`)
   }
   await t.rejects(createServer({ env: false, typo: 1 } as ServerOptions), { message: 'typo is no option of symple-server' })
-  t.equal(await refusal(t, { redis: { duplicate () {} }, redisUrl: 'redis://a' }), 'redis and redisUrl can not both be given')
+})
+
+t.test('an option that would count for nothing beside another is refused', async t => {
+  const redis = { isCluster: false, duplicate () {} }
+  for (const [name, value] of Object.entries({ redisUrl: 'redis://a', redisHost: 'a', redisPort: 1, redisProtocol: 'redis' })) {
+    for (const client of [redis, false]) t.equal(await refusal(t, { redis: client, [name]: value }), `redis and ${name} can not both be given`)
+    if (name === 'redisUrl') continue
+    const options = { redisHost: undefined, [name]: value }
+    t.equal(await refusal(t, { ...options, redisUrl: 'redis://b' }), `${name} and redisUrl can not both be given`)
+    if (name === 'redisHost') continue
+    for (const url of ['SYMPLE_REDIS_URL', 'REDIS_URL']) {
+      t.equal(await refusal(t, { ...options, env: { [url]: 'redis://b' } }), `${name} and ${url} can not both be given`)
+    }
+    t.equal(await refusal(t, { ...options, env: false }), `${name} is given without redisHost`)
+  }
+  const { redis: place } = await config({ redisPort: 7, env: { SYMPLE_REDIS_HOST: 'a' } })
+  t.match(place, { url: { nodes: [{ host: 'a', port: 7 }] } })
 })
 
 t.test('a gateway\'s mount', async t => {
@@ -201,6 +223,12 @@ t.test('a gateway\'s mount', async t => {
   t.test('refuses what is not there', async t => {
     await t.rejects(mount({ typo: 1 }), { name: 'ConfigError', message: 'typo is no option of symple-server' })
     await t.rejects(mount({ decorator: '' }), { name: 'ConfigError', message: 'decorator must be a non-empty string' })
+    for (const prefix of [1, null, ['/a']]) await t.rejects(mount({ prefix }), { name: 'ConfigError', message: 'prefix must be a string' })
+    for (const logLevel of ['loud', 30, null]) {
+      await t.rejects(mount({ logLevel }), { name: 'ConfigError', message: /^logLevel must be one of fatal, error, warn/ })
+    }
+    await t.rejects(mount({ env: true }), { name: 'ConfigError', message: 'env must be an object of strings, or false' })
+    await t.rejects(mount({ registry: {} }), { name: 'ConfigError', message: 'registry must be a Registry of prom-client' })
     await t.rejects(mount({ redis: true }), { message: 'redis is true, but no such client is registered with @fastify/redis' })
     await t.rejects(mount({ redis: 'spare' }), { message: 'redis is "spare", but no such client is registered with @fastify/redis' })
   })
