@@ -1,7 +1,6 @@
 import { closeReason, disconnection, MAX_CLOSE_REASON, type SympleError } from './errors.js'
-import { isObject, serialisedSize, type Json, type JsonObject } from './json.js'
+import { isObject, plain, serialisedSize, type Json, type JsonObject } from './json.js'
 import type { Limits } from './limits.js'
-import { plain } from './permissions.js'
 import { isAddressable, isName } from './protocol.js'
 
 /** What is wrong with an argument that the application hands in. The message begins with its name. */

@@ -39,9 +39,19 @@ export type JoinResult = boolean | { readonly allowed: boolean, readonly message
 export interface PeerSocket {
   /** Of the peer. */
   readonly id: string
-  /** Sends a message to this client alone, in its place among all that it is sent; `from` is passed through. */
+  /**
+   * Sends a message to this client alone, in its place among all that it is sent; `from` is passed through.
+   *
+   * @param message an object with a string `type`
+   * @throws TypeError for anything else
+   */
   send (message: object): void
-  /** Ends the connection with `error 403` and close 4403. */
+  /**
+   * Ends the connection with `error 403` and close 4403.
+   *
+   * @param reason what the client is told, at most 123 bytes. Default: `Disconnected by the server`
+   * @throws TypeError for anything else
+   */
   disconnect (reason?: string): void
 }
 
@@ -72,12 +82,20 @@ export type AuthorizeJoinHook = (peer: PeerDetails, room: string) => JoinResult 
 
 /**
  * Decides what becomes of a `message`, `command`, `event` or `presence` of a client: `true` lets it go on as it is,
- * `false` drops it without a word, and an object goes on in its place. `from` is the sender's in any case.
+ * `false` drops it without a word, and an object goes on in its place, whole.
+ *
+ * Of that object everything is the hook's to say, `type` (one of these four) and `to` too, but not `from`, which is the
+ * sender's in any case. It is held to what holds for a message of the client: it reaches those whom the client may
+ * write to, and in a presence, what the server sets stays. Who changes anything returns an object; what is done to
+ * `message` itself counts for nothing.
  *
  * A hook that fails, answers anything else, or takes longer than `SYMPLE_HOOK_TIMEOUT`, has the message dropped. What
- * the same peer sends meanwhile waits, so its messages stay in order; those of others don't wait.
+ * the same peer sends meanwhile waits, so its messages stay in order; those of others don't wait. A client that is gone
+ * when the hook has decided is no sender any more: what it sent just before is dropped, as `unknown_sender`. Where the
+ * last words of clients count, the hook has to answer at once, without a promise.
  *
- * @param message the hook's own copy, as far as its top level goes; `from` is set
+ * @param message a copy as far as its top level goes, with `from` set. The values in it are the message's own: they are
+ *   for reading, and to be put into another object
  */
 export type AuthorizeMessageHook = (
   peer: PeerDetails, message: JsonObject

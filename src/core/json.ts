@@ -24,3 +24,13 @@ export function isNestedWithin (value: Json, depth: number): boolean {
   if (typeof value !== 'object' || value === null) return true
   return depth > 0 && Object.values(value).every(inner => isNestedWithin(inner, depth - 1))
 }
+
+/** An object as JSON carries it; undefined for what is none, or can't be. */
+export function plain (value: unknown): JsonObject | undefined {
+  try {
+    const copy = JSON.parse(JSON.stringify(value) ?? 'null') as Json
+    return isObject(copy) && isNestedWithin(copy, MAX_DEPTH) ? copy : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,9 +1,10 @@
+import { messageArgument, reasonArgument } from './arguments.js'
 import type { Grant } from './auth.js'
 import type { Client } from './connection.js'
-import { disconnection, SympleError } from './errors.js'
+import { SympleError } from './errors.js'
 import type { AuthenticateResult, JoinResult } from './hooks.js'
 import type { Hub } from './hub.js'
-import { isNestedWithin, isObject, MAX_DEPTH, serialisedSize, type Json, type JsonObject } from './json.js'
+import { plain, serialisedSize, type Json } from './json.js'
 import { after, attempt, isPromiseLike, within, type Later } from './later.js'
 import { publicFields, type Peer } from './peer.js'
 import { PeerView } from './peer-info.js'
@@ -99,8 +100,8 @@ export class Permissions {
     if (!onAuthorize || owner === null || owner.virtual) return
     const socket = {
       id: peer.id,
-      send: (message: object) => { this.#hub.send(peer, message) },
-      disconnect: (reason?: string) => { owner.revoke(disconnection(reason)) }
+      send: (message: object) => { this.#hub.send(peer, messageArgument(message)) },
+      disconnect: (reason?: string) => { owner.revoke(reasonArgument(reason)) }
     }
     attempt(() => onAuthorize(socket, new PeerView(peer)), error => { this.#failed('onAuthorize', peer, error) })
   }
@@ -189,14 +190,4 @@ function isClientsFault (error: unknown): boolean {
   if (typeof error !== 'object' || error === null) return false
   const { statusCode, status } = error as { statusCode?: unknown, status?: unknown }
   return CLIENTS_FAULT.includes(statusCode) || CLIENTS_FAULT.includes(status)
-}
-
-/** An object as JSON carries it; undefined for what is none, or can't be. */
-export function plain (value: unknown): JsonObject | undefined {
-  try {
-    const copy = JSON.parse(JSON.stringify(value) ?? 'null') as Json
-    return isObject(copy) && isNestedWithin(copy, MAX_DEPTH) ? copy : undefined
-  } catch {
-    return undefined
-  }
 }

@@ -393,6 +393,35 @@ t.test('authorizeMessage', async t => {
   })
 })
 
+t.test('what onAuthorize gets for the client refuses what it can not send', async t => {
+  const { url, server } = await startServer(t)
+  const thrown: unknown[] = []
+  const attempt = (act: () => void) => {
+    try {
+      act()
+    } catch (error) {
+      thrown.push(error instanceof TypeError ? error.message : error)
+    }
+  }
+  const cyclic: Record<string, unknown> = { type: 'event' }
+  cyclic['self'] = cyclic
+  server.symple.onAuthorize = socket => {
+    for (const message of ['{"type":"event"}', undefined, null, [], cyclic, { type: 'event', n: 1n }, {}, { type: 1 }]) {
+      attempt(() => { socket.send(message as object) })
+    }
+    for (const reason of [1, null, 'x'.repeat(124)]) attempt(() => { socket.disconnect(reason as string) })
+    socket.send({ type: 'event', name: 'last', at: new Date(0) })
+  }
+  const alice = await connect(t, url, { user: 'alice' })
+  t.strictSame(await alice.next(), { type: 'event', name: 'last', at: '1970-01-01T00:00:00.000Z' })
+  t.strictSame(thrown, [
+    ...Array<string>(6).fill('message must be an object that can be JSON'),
+    ...Array<string>(2).fill('message must have a string type'),
+    ...Array<string>(3).fill('reason must be a string of at most 123 bytes')
+  ])
+  await alice.barrier()
+})
+
 t.test('onAuthorize is called once a client is in, with a way to it', async t => {
   const { url, server } = await startServer(t)
   const { symple } = server
