@@ -55,6 +55,8 @@ interface ErrorDetails {
 export class SympleError extends Error {
   /** Tells it from other errors where there are several copies of this class. */
   override readonly name = 'SympleError'
+  /** What the client is told, an HTTP status. */
+  readonly status: number
   /** The limit that was exceeded, where it was one. */
   readonly limit: LimitName | undefined
   /** What the operator is told beside the message. */
@@ -65,11 +67,11 @@ export class SympleError extends Error {
   readonly fatal: boolean
 
   /**
-   * @param status what the client is told, an HTTP status
    * @param message what the client is told, in words: it names what is wrong and holds nothing secret
    */
-  constructor (readonly status: number, message: string, options: ErrorDetails = {}) {
+  constructor (status: number, message: string, options: ErrorDetails = {}) {
     super(message, options)
+    this.status = status
     this.limit = options.limit
     this.detail = options.detail
     this.retryAfter = options.retryAfter

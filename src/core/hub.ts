@@ -11,6 +11,7 @@ import type { Hooks } from './hooks.js'
 import type { Limits } from './limits.js'
 import type { Logger } from './logger.js'
 import { Membership } from './membership.js'
+import type { Gauges } from './options.js'
 import { Outbox } from './outbox.js'
 import type { Peer } from './peer.js'
 import { Permissions } from './permissions.js'
@@ -115,6 +116,23 @@ export class Hub implements Environment {
     this.presence = new Presence(this.rooms, this.outbox)
     this.cluster = new Cluster(this, this.backplane)
     this.wheel = new TimerWheel(this.now, TICK)
+  }
+
+  /** What there is on this node now. */
+  get gauges (): Gauges {
+    const { sessions, rooms } = this
+    const virtuals = [...this.virtuals].filter(({ id }) => rooms.peers.has(id)).length
+    let unsent = 0
+    for (const peer of rooms.peers.values()) unsent += peer.connection.buffered + (peer.pending?.size ?? 0)
+    return {
+      connections: sessions.size,
+      peers: rooms.peers.size - virtuals,
+      virtuals,
+      remotes: rooms.remotes.size,
+      users: rooms.users,
+      rooms: rooms.size,
+      unsent
+    }
   }
 
   /** Takes out a session that has ended. */

@@ -6,10 +6,10 @@ import {
 import { anonymous } from './auth.js'
 import { peerId } from './backplane.js'
 import type { Client, Connection } from './connection.js'
+import { Drain } from './drain.js'
 import { EVERYBODY } from './emission.js'
 import { SympleError } from './errors.js'
 import { Events, type SympleEvents } from './events.js'
-import { encode, type Frame } from './frame.js'
 import type { AuthenticateHook, AuthorizedHook, AuthorizeJoinHook, AuthorizeMessageHook, Hooks } from './hooks.js'
 import { Hub, TICK } from './hub.js'
 import { createIdSource } from './id-source.js'
@@ -24,22 +24,8 @@ import { VirtualPeer, type VirtualPeerHandler, type VirtualPeerOptions } from '.
 
 export type { Gauges, SympleOptions } from './options.js'
 
-const SHUTDOWN_EVENT = {
-  type: 'event', name: 'shutdown', subtype: 'shutdown', message: 'Server shutting down'
-} as const
-
 /** Seconds that another node has to answer. */
 const REPLY_TIMEOUT = 3
-
-/** How many different times to come back peers are told: each is a frame of its own, shared by those who get it. */
-const RETURN_TIMES = 32
-
-/** Peers that the other nodes are thought to take back in a second, where no limit says so. */
-const RETURN_RATE = 1000
-
-/** Seconds over which peers come back, at least and at most. */
-const MIN_RETURN = 5
-const MAX_RETURN = 60
 
 /**
  * The service: it knows the peers of this node, and carries their messages and presence.
@@ -59,8 +45,9 @@ export class Symple<R = unknown> extends EventEmitter<SympleEvents> implements H
 
   readonly #hub: Hub
   readonly #ticker: NodeJS.Timeout
-  #draining: Promise<void> | null = null
+  readonly #drain: Drain
 
+  /** @internal */
   constructor (options: SympleOptions<R>) {
     super()
     const { backplane, log = silent } = options
@@ -85,6 +72,7 @@ export class Symple<R = unknown> extends EventEmitter<SympleEvents> implements H
       newId: () => peerId(backplane.node, unique()),
       tracer: options.tracer
     })
+    this.#drain = new Drain(this.#hub)
     this.#ticker = setInterval(() => { this.#hub.wheel.advance() }, TICK)
     this.#ticker.unref()
   }
@@ -208,12 +196,18 @@ export class Symple<R = unknown> extends EventEmitter<SympleEvents> implements H
     return virtual
   }
 
+  /** What there is on this node now. */
+  get gauges (): Gauges {
+    return this.#hub.gauges
+  }
+
   // For the edge ----------------------------------------------------------------------------------------------------
 
   /**
    * Takes up a connection.
    *
    * @returns the session to which its owner hands what the client sends, and its end
+   * @internal
    */
   open (connection: Connection, client: Client): Session {
     const hub = this.#hub
@@ -222,7 +216,7 @@ export class Symple<R = unknown> extends EventEmitter<SympleEvents> implements H
     hub.stats.connections++
     hub.log.info({ host: client.host }, 'accepted')
     const refusal = hub.admission.enter(session)
-    if (this.#draining !== null) session.refuse(this.#shuttingDown())
+    if (this.#drain.begun) session.refuse(this.#drain.refusal)
     else if (refusal !== null) session.refuse(refusal)
     return session
   }
@@ -232,40 +226,20 @@ export class Symple<R = unknown> extends EventEmitter<SympleEvents> implements H
    *
    * @param host the client's address
    * @returns why it can't be, and after how many seconds it may be asked again; null: it can
+   * @internal
    */
   knock (host: string): SympleError | null {
-    return this.#draining === null ? this.#hub.admission.knock(host) : this.#shuttingDown()
+    return this.#drain.begun ? this.#drain.refusal : this.#hub.admission.knock(host)
   }
 
-  #shuttingDown (): SympleError {
-    return new SympleError(503, 'Server shutting down', { retryAfter: this.#hub.admission.retryAfter() })
-  }
-
-  /** False once it drains: new connections are refused. */
+  /** False once it drains: new connections are refused. @internal */
   get accepting (): boolean {
-    return this.#draining === null
+    return !this.#drain.begun
   }
 
-  /** What has been counted so far. */
+  /** What has been counted so far. @internal */
   get stats (): Stats {
     return this.#hub.stats
-  }
-
-  /** What there is now. */
-  get gauges (): Gauges {
-    const { sessions, rooms, virtuals } = this.#hub
-    const virtual = [...virtuals].filter(({ id }) => rooms.peers.has(id)).length
-    let unsent = 0
-    for (const peer of rooms.peers.values()) unsent += peer.connection.buffered + (peer.pending?.size ?? 0)
-    return {
-      connections: sessions.size,
-      peers: rooms.peers.size - virtual,
-      virtuals: virtual,
-      remotes: rooms.remotes.size,
-      users: rooms.users,
-      rooms: rooms.size,
-      unsent
-    }
   }
 
   /**
@@ -274,43 +248,28 @@ export class Symple<R = unknown> extends EventEmitter<SympleEvents> implements H
    *
    * @param seconds over which the closes are spread
    * @returns when the last connection is gone
+   * @internal
    */
   drain (seconds: number): Promise<void> {
-    this.#draining ??= this.#drain(seconds)
-    return this.#draining
+    return this.#drain.begin(seconds)
   }
 
-  async #drain (seconds: number): Promise<void> {
-    const hub = this.#hub
-    const { sessions } = hub
-    hub.log.info({ connections: sessions.size, seconds }, 'draining')
-    for (const virtual of hub.virtuals) virtual.dismiss(SHUTDOWN_EVENT)
-    if (sessions.size === 0) return
-    const empty = new Promise<void>(resolve => { hub.onEmpty = resolve })
-    const notices = noticesFor(sessions.size, hub.limits.acceptRate)
-    const { random } = hub
-    for (const session of sessions) {
-      session.drain(notices[Math.floor(random() * notices.length)] ?? notices[0]!, random() * seconds * 1000)
-    }
-    await empty
-  }
-
-  /** Joins the other nodes. Resolves when it has, or has begun to try. */
+  /** Joins the other nodes. Resolves when it has, or has begun to try. @internal */
   async start (): Promise<void> {
     await this.#hub.backplane.start(this.#hub.cluster)
   }
 
-  /** The tokens on which live connections rest. */
+  /** The tokens on which live connections rest. @internal */
   get tokens (): string[] {
     return this.#hub.tokens.all
   }
 
-  /** Ends the connections that rest on a token: the client is told 401, and closed with 4401. */
+  /** Ends the connections that rest on a token: the client is told 401, and closed with 4401. @internal */
   revoke (token: string): void {
     for (const session of this.#hub.tokens.sessionsOf(token)) session.lose(new SympleError(401, 'Session ended'))
   }
 
-  /** Ends what is left without ceremony, and leaves the other nodes. */
+  /** Ends what is left without ceremony, and leaves the other nodes. @internal */
   async close (): Promise<void> {
     clearInterval(this.#ticker)
     for (const virtual of this.#hub.virtuals) virtual.remove()
@@ -318,14 +277,4 @@ export class Symple<R = unknown> extends EventEmitter<SympleEvents> implements H
     this.#hub.cluster.flush()
     await this.#hub.backplane.stop()
   }
-}
-
-/** What peers are told at the end: so many seconds after their close they may come back, and not all together. */
-function noticesFor (peers: number, acceptRate: number): Frame[] {
-  const rate = acceptRate === Infinity ? RETURN_RATE : acceptRate
-  const spread = Math.min(MAX_RETURN, Math.max(MIN_RETURN, peers / rate))
-  return Array.from({ length: RETURN_TIMES }, (_, i) => {
-    const retryAfter = Math.round((1 + spread * i / RETURN_TIMES) * 10) / 10
-    return encode({ ...SHUTDOWN_EVENT, retryAfter })
-  })
 }

@@ -41,7 +41,7 @@ export class VirtualPeer implements PeerOwner {
   readonly #peer: Peer
   #removed = false
 
-  /** Made by `Symple.addVirtualPeer`. */
+  /** Made by `Symple.addVirtualPeer`. @internal */
   constructor (hub: Hub, options: VirtualPeerOptions, handler: VirtualPeerHandler) {
     const { limits } = hub
     const user = userArgument(options.user, limits)
@@ -72,7 +72,7 @@ export class VirtualPeer implements PeerOwner {
     return this.#removed
   }
 
-  /** Has it come in. @param rooms ordinary ones */
+  /** Has it come in. @param rooms ordinary ones @internal */
   async enter (rooms: readonly string[]): Promise<void> {
     const names = new Set(rooms)
     names.delete(this.user)
@@ -136,7 +136,7 @@ export class VirtualPeer implements PeerOwner {
     this.#peer.connection.terminate()
   }
 
-  /** Tells it something, and removes it. */
+  /** Tells it something, and removes it. @internal */
   dismiss (notice: object): void {
     this.#hub.send(this.#peer, notice)
     this.remove()

@@ -3,13 +3,25 @@ import t from 'tap'
 import ts from 'typescript'
 
 const file = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url))
-const ENTRIES = ['src/app.ts', 'src/client/index.ts'].map(file)
+/** As those who install the package see them. */
+const ENTRIES = ['dist/src/app.d.ts', 'dist/src/client/index.d.ts'].map(file)
 
 const { options } = ts.parseJsonConfigFileContent(
   ts.readConfigFile(file('tsconfig.json'), path => ts.sys.readFile(path)).config, ts.sys, file('')
 )
 const program = ts.createProgram(ENTRIES, { ...options, noEmit: true })
 const checker = program.getTypeChecker()
+
+/** All that applications see of the service and of their peers: the rest is for the edge. */
+const MEMBERS = {
+  Symple: [
+    'addVirtualPeer', 'authenticate', 'authorizeJoin', 'authorizeMessage', 'broadcast', 'disconnect', 'gauges', 'join',
+    'largestRooms', 'leave', 'nodes', 'onAuthorize', 'peer', 'peers', 'rooms', 'send'
+  ],
+  VirtualPeer: [
+    'address', 'id', 'join', 'leave', 'publish', 'remove', 'removed', 'revoke', 'send', 'user', 'virtual'
+  ]
+}
 
 /** Whether it is written here, and not by a package that we extend. */
 const isOurs = (symbol: ts.Symbol): boolean => (symbol.declarations ?? []).some(({ kind, parent }) => {
@@ -40,5 +52,15 @@ for (const entry of ENTRIES) {
     }
     t.ok(names.length > 40, `${names.length} names`)
     t.strictSame(missing, [])
+    for (const [type, members] of Object.entries(MEMBERS)) {
+      const seen = names.filter(name => name.startsWith(`${type}.`)).map(name => name.slice(type.length + 1))
+      if (names.includes(type)) t.strictSame(seen.sort(), members, type)
+    }
   })
 }
+
+t.test('types that leave out what is for the edge alone fit together', async t => {
+  const strict = ts.createProgram(ENTRIES, { ...options, noEmit: true, skipLibCheck: false })
+  const ours = ts.getPreEmitDiagnostics(strict).filter(({ file }) => file?.fileName.includes('/dist/'))
+  t.strictSame(ours.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n')), [])
+})
