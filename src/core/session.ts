@@ -1,14 +1,13 @@
-import { anonymous } from './auth.js'
+import { Backlog } from './backlog.js'
 import type { Client, Connection } from './connection.js'
+import { enter } from './entrance.js'
 import { closeReason, CloseCode, SympleError } from './errors.js'
-import { authenticationFault, isUnavailable } from './faults.js'
 import { encode, type Frame } from './frame.js'
-import { identify, welcome, type Candidate } from './handshake.js'
+import { welcome, type Candidate } from './handshake.js'
 import type { Hub } from './hub.js'
 import type { Json } from './json.js'
 import { Online } from './online.js'
 import type { Peer, PeerOwner } from './peer.js'
-import { decode } from './protocol.js'
 import { outcomeOf } from './stats.js'
 import type { Timed } from './timer-wheel.js'
 
@@ -31,9 +30,7 @@ export class Session implements Timed, PeerOwner {
   #state: State = 'new'
   /** Null before `welcome` and after the end. */
   #online: Online | null = null
-  #waiting: Array<[data: Buffer, binary: boolean]> | null = null
-  /** Bytes of what waits. */
-  #waitingBytes = 0
+  #waiting: Backlog | null = null
   #peerId: string | null = null
   #closeCode: number | null = null
   #received = 0
@@ -67,6 +64,11 @@ export class Session implements Timed, PeerOwner {
     return this.#peerId === null ? { host } : { peer: this.#peerId, host }
   }
 
+  /** Whether it has not begun to end. */
+  get alive (): boolean {
+    return this.#state !== 'closing' && this.#state !== 'closed'
+  }
+
   /** One WebSocket message. Never throws: what is wrong with it, the client is told. */
   receive (data: Buffer, binary: boolean): void {
     this.hub.stats.bytesIn += data.length
@@ -77,20 +79,22 @@ export class Session implements Timed, PeerOwner {
   #admit (data: Buffer, binary: boolean): void {
     if (this.#waiting !== null) this.#keep(this.#waiting, data, binary)
     else if (this.#online !== null) this.#handle(this.#online, data, binary)
-    else if (this.#state === 'new') this.#handshake(data, binary)
+    else if (this.#state === 'new') this.#enter(data, binary)
+  }
+
+  #enter (data: Buffer, binary: boolean): void {
+    this.hub.wheel.cancel(this)
+    this.#state = 'authenticating'
+    const work = enter(this, data, binary)
+    if (work !== undefined) this.#hold(work)
   }
 
   /** What was read before the socket waits is little, unless it is compressed: then it can be a thousand times that. */
-  #keep (waiting: Array<[data: Buffer, binary: boolean]>, data: Buffer, binary: boolean): void {
+  #keep (waiting: Backlog, data: Buffer, binary: boolean): void {
     const { limits: { maxBuffered }, stats, log } = this.hub
-    // It is being cut.
-    if (this.#waitingBytes > maxBuffered) return
-    waiting.push([data, binary])
-    this.#waitingBytes += data.length
-    if (this.#waitingBytes <= maxBuffered) return
-    waiting.length = 0
+    if (waiting.add(data, binary, maxBuffered)) return
     stats.exceed('buffered')
-    log.warn({ ...this.whose, limit: 'buffered', waiting: this.#waitingBytes }, 'too much at once')
+    log.warn({ ...this.whose, limit: 'buffered', waiting: waiting.bytes }, 'too much at once')
     this.connection.terminate()
   }
 
@@ -102,7 +106,7 @@ export class Session implements Timed, PeerOwner {
 
   /** A ping, which the library answers, or a pong that nobody asked for. It counts as a frame: it costs as much. */
   control (): void {
-    if (this.#state === 'closing' || this.#state === 'closed') return
+    if (!this.alive) return
     this.#received++
     if (this.#online !== null) {
       this.#online.control()
@@ -114,7 +118,7 @@ export class Session implements Timed, PeerOwner {
 
   /** The client will say no more. What is on its way to it may still arrive, but not for long. */
   ended (): void {
-    if (this.#state === 'closing' || this.#state === 'closed') return
+    if (!this.alive) return
     this.#abandon()
     this.#state = 'closing'
     this.hub.wheel.schedule(this, CLOSE_TIMEOUT)
@@ -156,7 +160,7 @@ export class Session implements Timed, PeerOwner {
 
   /** Ends the session from this side: what is queued goes out, then the close. A client that ignores it is cut. */
   close (code: CloseCode, reason: string): void {
-    if (this.#state === 'closing' || this.#state === 'closed') return
+    if (!this.alive) return
     if (this.peer !== null) this.hub.outbox.finish(this.peer)
     this.#retire()
     this.#state = 'closing'
@@ -184,6 +188,21 @@ export class Session implements Timed, PeerOwner {
     this.close(CloseCode.goingAway, 'Server shutting down')
   }
 
+  /** The client has said who it is, and is in its rooms: from here on it is a peer. */
+  welcome (candidate: Candidate): void {
+    const { hub } = this
+    const { peer, terms } = candidate
+    peer.owner = this
+    this.#peerId = peer.id
+    this.#online = new Online(this, peer, terms)
+    this.#state = 'online'
+    hub.admission.welcome(this)
+    hub.stats.auths.ok++
+    hub.send(peer, welcome(peer, terms.rooms))
+    this.#wake(this.#online)
+    hub.log.info({ ...this.whose, user: peer.user, rooms: terms.rooms.size }, 'online')
+  }
+
   /**
    * Refuses a connection that has not been welcomed.
    *
@@ -191,7 +210,9 @@ export class Session implements Timed, PeerOwner {
    */
   refuse (error: SympleError, id?: Json): void {
     this.hub.log.info({ ...this.whose, ...error.logged }, 'refused')
-    this.#write(this.hub.admission.answer(error, id))
+    const frame = encode(this.hub.admission.answer(error, id))
+    this.hub.stats.bytesOut += frame.length
+    if (this.connection.open) this.connection.write(frame)
     this.close(error.closeCode, error.message)
   }
 
@@ -234,79 +255,20 @@ export class Session implements Timed, PeerOwner {
     if (online !== null) this.hub.wheel.schedule(this, online.next - this.hub.now())
   }
 
-  #handshake (data: Buffer, binary: boolean): void {
-    this.hub.wheel.cancel(this)
-    let id: Json | undefined
-    try {
-      const { message } = decode(data, binary, this.hub.limits.maxMessageSize)
-      id = message['id']
-      this.hub.admission.attempt(this.client.host)
-      const candidate = identify(this.hub, message, this.client, this.connection)
-      this.#state = 'authenticating'
-      const work = candidate instanceof Promise
-        ? candidate.then(async identified => await this.#enter(identified))
-        : this.#enter(candidate)
-      if (work !== undefined) this.#hold(work.catch((error: unknown) => { this.#reject(error, id) }))
-    } catch (error) {
-      this.#reject(error, id)
-    }
-  }
-
-  /** @returns resolves when the client is a peer; undefined: it is one already */
-  #enter (candidate: Candidate): Promise<void> | undefined {
-    // With each fresh token the hook is asked again.
-    if (this.hub.authenticate === anonymous || !this.hub.hooks.authenticate) this.client.request = undefined
-    // It may go while others are asked for what they know.
-    const isHere = () => {
-      if (this.#state === 'authenticating') return true
-      this.hub.admission.acquit(this.client.host)
-      return false
-    }
-    if (!isHere()) return undefined
-    return this.hub.membership.arrive(candidate.peer, candidate.terms.rooms, () => {
-      if (!isHere()) return false
-      this.#welcome(candidate)
-      return true
-    })
-  }
-
-  #welcome (candidate: Candidate): void {
-    const { hub } = this
-    const { peer, terms } = candidate
-    peer.owner = this
-    this.#peerId = peer.id
-    this.#online = new Online(this, peer, terms)
-    this.#state = 'online'
-    hub.admission.welcome(this)
-    hub.stats.auths.ok++
-    hub.send(peer, welcome(peer, terms.rooms))
-    this.#wake(this.#online)
-    hub.log.info({ ...this.whose, user: peer.user, rooms: terms.rooms.size }, 'online')
-  }
-
-  #reject (error: unknown, id: Json | undefined): void {
-    this.client.request = undefined
-    // Who does not wait for the answer is no more to blame for it.
-    if (isUnavailable(error)) this.hub.admission.acquit(this.client.host)
-    if (this.#state === 'closing' || this.#state === 'closed') return
-    this.refuse(authenticationFault(this.hub, error, this.whose), id)
-  }
-
   /**
    * Has what the client sends wait for `work`, and its socket too, so that no more than one read has to wait.
    *
    * @param work never rejects
    */
   #hold (work: Promise<void>): void {
-    const waiting: Array<[Buffer, boolean]> = []
+    const waiting = new Backlog()
     this.#waiting = waiting
-    this.#waitingBytes = 0
     this.connection.pause()
     work.then(() => {
       this.#waiting = null
       this.#wake(this.#online)
       // One of them may have the rest wait again.
-      for (const [data, binary] of waiting) this.#admit(data, binary)
+      for (const [data, binary] of waiting.messages) this.#admit(data, binary)
       if (this.#waiting === null && this.#online !== null) this.connection.resume()
     })
   }
@@ -331,11 +293,5 @@ export class Session implements Timed, PeerOwner {
     const online = this.#online
     this.#online = null
     online?.end()
-  }
-
-  #write (message: object): void {
-    const frame = encode(message)
-    this.hub.stats.bytesOut += frame.length
-    if (this.connection.open) this.connection.write(frame)
   }
 }
