@@ -256,7 +256,7 @@ export class Symple<R = unknown> extends EventEmitter<SympleEvents> implements H
 
   /** Joins the other nodes. Resolves when it has, or has begun to try. @internal */
   async start (): Promise<void> {
-    await this.#hub.backplane.start(this.#hub.cluster)
+    await this.#hub.backplane.start(this.#hub.cluster.listener)
   }
 
   /** The tokens on which live connections rest. @internal */
