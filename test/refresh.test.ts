@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import type { AuthenticateResult } from '../src/core/hooks.js'
 import { connect, eventually, settle, startServer, type TestClient } from './helper.js'
 import { startSessionServer, told } from './session-server.js'
 
@@ -100,6 +101,59 @@ t.test('keeps what it had where a fresh token is refused, and a client that was 
   alice.send({ type: 'message', to: ['lobby', 'secret'], data: 'still here' })
   t.match(await bob.find('message'), { from: alice.address, data: 'still here' })
   await eventually(async () => (await refresh(alice, { token: 'a' })).type === 'welcome', 'Redis is back')
+})
+
+t.test('keeps what it had where the hook authenticate fails or hangs, and ends where that is no more', async t => {
+  const blame = Object.assign(new Error('S3cr3t'), { statusCode: 403 })
+  let hanging = () => {}
+  const answers: Record<string, () => unknown> = {
+    good: () => ({ allowed: true, rooms: ['hooked'] }),
+    throws: () => { throw new Error('S3cr3t') },
+    rejects: async () => await Promise.reject(new Error('S3cr3t')),
+    blames: () => { throw blame },
+    refuses: async () => ({ allowed: false, message: 'Not any more' }),
+    nonsense: () => ({}),
+    hangs: async () => {
+      hanging()
+      return await new Promise(() => {})
+    }
+  }
+  const { url, write, backend } = await startSessionServer(t, {
+    SYMPLE_REFRESH_INTERVAL: '0', SYMPLE_HOOK_TIMEOUT: '0.5', SYMPLE_SESSION_CHECK: '0.1'
+  }, { authenticate: (_peer, { token }) => answers[token!]!() as AuthenticateResult })
+  for (const token of Object.keys(answers)) await write(token, { user: 'alice', rooms: token === 'good' ? ['lobby'] : ['other'] })
+  const [alice, self] = [await connect(t, url, { token: 'good' }), await connect(t, url, { token: 'good' })]
+  await settle(alice, self)
+  const unavailable = { type: 'error', status: 503, message: 'Authentication unavailable' }
+  const refused = { type: 'error', status: 401, message: 'Authentication refused' }
+  const cases = {
+    throws: unavailable,
+    rejects: unavailable,
+    nonsense: unavailable,
+    hangs: unavailable,
+    blames: refused,
+    refuses: { ...refused, message: 'Not any more' }
+  }
+  for (const [token, answer] of Object.entries(cases)) {
+    alice.take()
+    alice.send({ type: 'auth', token, id: token })
+    alice.send({ type: 'message', to: ['lobby', 'hooked', 'other'], data: token })
+    t.match(await alice.next(), { ...answer, id: token }, token)
+    t.match(await self.find('message'), { from: alice.address, data: token }, 'it goes on where it was')
+  }
+  t.strictSame(self.roster[alice.address], alice.peer)
+  t.match(await refresh(alice, { token: 'good' }), { type: 'welcome', rooms: ['alice', 'lobby', 'hooked'] })
+
+  alice.take()
+  const asked = new Promise<void>(resolve => { hanging = resolve })
+  alice.send({ type: 'auth', token: 'hangs' })
+  await asked
+  await backend.del('symple:session:good')
+  t.match(await self.closed, { code: 4401 }, 'the session has gone')
+  t.match(await alice.closed, { code: 4401 }, 'as soon as the hook has had its time')
+  const [late, ended] = alice.take().filter(({ type }) => type === 'error')
+  t.match([late!.status, ended!.status], [503, 401])
+  t.notMatch(told(alice, self), /S3cr3t/)
 })
 
 t.test('bounds how often tokens are checked, with SYMPLE_REFRESH_INTERVAL', async t => {

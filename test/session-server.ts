@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis'
 import type { Test } from 'tap'
+import type { ServiceOptions } from '../plugins/symple.js'
 import { open, startServer, type Frame, type TestClient } from './helper.js'
 import { startRedis, type RedisServer } from './redis.js'
 
@@ -13,11 +14,13 @@ export interface SessionServer {
 }
 
 /** Starts a server that lets in who has a session, with a Redis of its own; the test's teardown ends both. */
-export async function startSessionServer (t: Test, env: Record<string, string> = {}): Promise<SessionServer> {
+export async function startSessionServer (
+  t: Test, env: Record<string, string> = {}, hooks: ServiceOptions = {}
+): Promise<SessionServer> {
   const redis = await startRedis(t)
   const { url } = await startServer(t, {
     SYMPLE_AUTHENTICATION: 'true', SYMPLE_REDIS_URL: redis.url, SYMPLE_RATE_LIMIT: '0', ...env
-  })
+  }, hooks)
   const backend = redis.client()
   return { url, redis, backend, write: async (token, session) => { await writeSession(backend, token, session) } }
 }

@@ -1,9 +1,10 @@
 import { connect as connectTcp, createServer, type AddressInfo, type Socket } from 'node:net'
 import { once } from 'node:events'
+import { constants, deflateRawSync } from 'node:zlib'
 import t, { type Test } from 'tap'
 import { connect, eventually, open, startServer, type PeerObject, type TestClient } from './helper.js'
 import { framesOf, messagesOf, PING, PONG } from './raw-frames.js'
-import { CLOSE, frame, openRaw, RawSocket, upgradeRequest } from './raw.js'
+import { CLOSE, frame, oddFrame, openRaw, RawSocket, upgradeRequest } from './raw.js'
 import { createIdentity, tlsVariables } from './certificate.js'
 
 const isOffline = ({ type, data }: { type: string, data?: unknown }) => type === 'presence' && !(data as PeerObject).online
@@ -189,6 +190,44 @@ t.test('control frames that nobody asked for count as frames, and before authent
     t.equal(framesOf(peer).at(-1)!.payload.readUInt16BE(0), 4429)
   }
   t.equal(stats.limits.control_frames, 2)
+})
+
+t.test('what comes compressed while an authentication takes its time counts as what it is, and keeps its order', async t => {
+  const asked: Array<() => void> = []
+  const { server, port, url } = await startServer(t, {
+    SYMPLE_COMPRESSION: 'true', SYMPLE_MAX_BUFFERED: '1000000', SYMPLE_RATE_LIMIT: '0', SYMPLE_HOOK_TIMEOUT: '0'
+  }, {
+    authenticate: ({ user }) => user === 'bob'
+      ? { allowed: true }
+      : new Promise(resolve => { asked.push(() => { resolve({ allowed: true }) }) })
+  })
+  const bob = await connect(t, url, { user: 'bob', rooms: ['lobby'] })
+  const deflated = (message: object) => {
+    const block = deflateRawSync(JSON.stringify(message), { finishFlush: constants.Z_SYNC_FLUSH })
+    return oddFrame(block.subarray(0, -4), { rsv: 4 })
+  }
+  for (const [count, cut] of [[16, false], [17, true]] as const) {
+    const raw = await openRaw(t, port)
+    await raw.upgrade('/', { 'Sec-WebSocket-Extensions': 'permessage-deflate' })
+    const messages = Array.from({ length: count }, (_, n) => deflated({ type: 'message', n, data: '-'.repeat(60_000) }))
+    const auth = deflated({ type: 'auth', user: 'alice', rooms: ['lobby'] })
+    const all = Buffer.concat([auth, ...messages])
+    t.ok(all.length < 10_000, 'it is read at once')
+    raw.write(all)
+    await eventually(() => asked.length === 1, 'the hook is asked')
+    if (cut) {
+      await raw.gone
+      t.equal(server.symple.stats.limits.buffered, 1)
+    }
+    asked.pop()!()
+    if (!cut) {
+      for (let n = 0; n < count; n++) t.match(await bob.find('message'), { n })
+      raw.socket.destroy()
+    }
+    await eventually(() => server.symple.gauges.connections === 1, 'it is gone')
+  }
+  await bob.barrier()
+  t.strictSame(bob.take().filter(({ type }) => type === 'message'), [], 'nothing of who was cut')
 })
 
 t.test('a drain does not wait for who does not read', async t => {
