@@ -65,7 +65,8 @@ export interface PeerSocket {
  *
  * @param peer what the client would be
  * @param auth what it sent, the token included, which belongs into no log
- * @param request the HTTP request of its connection. Where tokens are not checked, it is let go when the client is in
+ * @param request the HTTP request of its connection. Where tokens are checked, it is kept as long as the connection,
+ *   for fresh tokens that may come: some 2 KB and the headers of the client. Else it is let go when the client is in
  */
 export type AuthenticateHook<R = unknown> = (
   peer: Applicant, auth: Auth, request: R
