@@ -1,10 +1,11 @@
+import type { Limits } from '../src/core/limits.js'
 import { ConfigError } from './config-error.js'
 
 /** Variables as they are in an environment. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** Options that stand for variables: `maxMessageSize` for `SYMPLE_MAX_MESSAGE_SIZE`. */
-export interface Settings {
+/** Options that stand for variables: `maxMessageSize` for `SYMPLE_MAX_MESSAGE_SIZE`. The limits are among them. */
+export interface Settings extends Limits {
   /** Path at which the WebSocket is served, within the prefix. Default: `/`. */
   path: string
   /** Whether browsers get a page there to try the server out. Default: unless `NODE_ENV` is `production`. */
@@ -59,54 +60,8 @@ export interface Settings {
   apiKey: string | readonly string[]
   /** Key to the console, or several, each of at least 32 characters. Default: none, and no console. */
   consoleKey: string | readonly string[]
-  /** Seconds that a client has to authenticate. Default: 10. For this and all limits below, 0 means none. */
-  authTimeout: number
-  /** Seconds that a hook of the application has to answer. Default: 5. */
-  hookTimeout: number
-  /** Bytes in a user, a name, the name of a room. Default: 256. */
-  maxNameLength: number
-  /** Bytes of auth data and of presence data. Default: 8192. */
-  maxDataSize: number
-  /** Rooms that one peer is in at a time. Default: 256. */
-  maxRoomsPerPeer: number
-  /** Recipients up to which a presence keeps its probe. Default: 100. */
-  probeLimit: number
-  /** Bytes of one message from a client. Default: 65536. */
-  maxMessageSize: number
-  /** Messages that a peer may send in `rateSeconds`. Default: 1000. */
-  rateLimit: number
-  /** Seconds that `rateLimit` is for; not 0. Default: 10. */
-  rateSeconds: number
-  /** Seconds between two fresh tokens of a peer. Default: 1. */
-  refreshInterval: number
-  /** Joins, leaves and published presences that a peer may send in `rateSeconds`. Default: 500. */
-  presenceRate: number
-  /** Names in the `to` of one message. Default: 512. */
-  maxRecipients: number
-  /** Connections at a time. Default: 0, no limit. */
-  maxConnections: number
-  /** Connections at a time that have not authenticated; one more ends the oldest of them. Default: 5000. */
-  maxUnauthenticated: number
-  /** New connections a second. Default: 0, no limit. */
-  acceptRate: number
-  /** New connections from one address in `ipRateSeconds`. Default: 0, no limit. */
-  ipConnectionRate: number
-  /** Refused authentications from one address in `ipRateSeconds`. Default: 0, no limit. */
-  ipAuthFailures: number
-  /** Seconds that these two are for; not 0. Default: 60. */
-  ipRateSeconds: number
-  /** Connections from one address at a time. Default: 0, no limit. */
-  ipMaxConnections: number
-  /** Those of them that have not authenticated. Default: 0, no limit. */
-  ipMaxUnauthenticated: number
-  /** Unsent bytes to one peer, past which it is cut. Default: 4194304. */
-  maxBuffered: number
   /** Origins whose pages may connect, such as `https://example.com`. Default: any. */
   allowedOrigins: string | readonly string[]
-  /** Seconds between two pings to a peer. Default: 25. */
-  pingInterval: number
-  /** Seconds that a peer has to answer a ping. Default: 8. */
-  pingTimeout: number
   /** Seconds over which peers are closed at shutdown. Default: 10. */
   drainSeconds: number
   /** Whether to offer permessage-deflate. Default: false. */

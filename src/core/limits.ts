@@ -1,50 +1,50 @@
-/** The bounds of PROTOCOL.md, "Limits". 0 turns a bound off. */
+/** The bounds of PROTOCOL.md, "Limits"; each is an option too. 0 turns a bound off. */
 export interface Limits {
-  /** Seconds that a new connection has for its `auth`. */
+  /** Seconds that a new connection has for its `auth`. Default: 10. */
   authTimeout: number
-  /** Seconds that a hook of the application has for its answer. */
+  /** Seconds that a hook of the application has for its answer. Default: 5. */
   hookTimeout: number
-  /** Bytes of UTF-8 in a user, a name or the name of a room. */
+  /** Bytes of UTF-8 in a user, a name or the name of a room. Default: 256. */
   maxNameLength: number
-  /** Bytes of `auth.data` and of presence `data`, serialised. */
+  /** Bytes of `auth.data` and of presence `data`, serialised. Default: 8192. */
   maxDataSize: number
-  /** Ordinary rooms that one peer is in at a time. */
+  /** Ordinary rooms that one peer is in at a time. Default: 256. */
   maxRoomsPerPeer: number
-  /** Peers up to which a presence keeps its `probe`. */
+  /** Peers up to which a presence keeps its `probe`. Default: 100. */
   probeLimit: number
-  /** Bytes of one message from a client. */
+  /** Bytes of one message from a client. Default: 65536. */
   maxMessageSize: number
-  /** Messages that one peer may send in `rateSeconds`. */
+  /** Messages that one peer may send in `rateSeconds`. Default: 1000. */
   rateLimit: number
-  /** Seconds in which `rateLimit` messages are refilled. */
+  /** Seconds in which `rateLimit` messages are refilled; not 0. Default: 10. */
   rateSeconds: number
-  /** Seconds between two times that a peer asks to have a fresh token checked. */
+  /** Seconds between two fresh tokens of a peer that are checked. Default: 1. */
   refreshInterval: number
-  /** Joins, leaves and publications of presence that one peer may make in `rateSeconds`. */
+  /** Joins, leaves and publications of presence that one peer may make in `rateSeconds`. Default: 500. */
   presenceRate: number
-  /** Names in the `to` of one message. */
+  /** Names in the `to` of one message. Default: 512. */
   maxRecipients: number
-  /** Connections at a time. */
+  /** Connections at a time. Default: 0, no limit. */
   maxConnections: number
-  /** Connections at a time that have not authenticated; one more ends the one that has waited longest. */
+  /** Connections at a time that have not authenticated; one more ends the oldest of them. Default: 5000. */
   maxUnauthenticated: number
-  /** New connections a second. */
+  /** New connections a second. Default: 0, no limit. */
   acceptRate: number
-  /** New connections from one network in `ipRateSeconds`. */
+  /** New connections from one network (an IPv4 address, or an IPv6 /64) in `ipRateSeconds`. Default: 0, no limit. */
   ipConnectionRate: number
-  /** Refused attempts to authenticate from one network in `ipRateSeconds`. */
+  /** Refused attempts to authenticate from one network in `ipRateSeconds`. Default: 0, no limit. */
   ipAuthFailures: number
-  /** Seconds in which `ipConnectionRate` and `ipAuthFailures` are refilled. */
+  /** Seconds in which `ipConnectionRate` and `ipAuthFailures` are refilled; not 0. Default: 60. */
   ipRateSeconds: number
-  /** Connections from one network at a time. */
+  /** Connections from one network at a time. Default: 0, no limit. */
   ipMaxConnections: number
-  /** Those of them that have not authenticated. */
+  /** Those of them that have not authenticated. Default: 0, no limit. */
   ipMaxUnauthenticated: number
-  /** Unsent bytes to one peer, past which it is a slow consumer and cut. */
+  /** Unsent bytes to one peer, past which it is a slow consumer and cut. Default: 4194304. */
   maxBuffered: number
-  /** Seconds between two pings to a peer. */
+  /** Seconds between two pings to a peer. Default: 25. */
   pingInterval: number
-  /** Seconds that a peer has to answer a ping. */
+  /** Seconds that a peer has to answer a ping. Default: 8. */
   pingTimeout: number
 }
 
