@@ -6,7 +6,7 @@ export const DROPS: Record<string, string> = {
   too_large: 'Larger than messages may be',
   invalid: 'Not a message of the protocol',
   unknown_type: 'A type that the protocol does not know',
-  unknown_sender: 'From a peer of another node that is not known here',
+  unknown_sender: 'From a peer that is gone, or of another node and not known here',
   refused: 'Not allowed',
   vetoed: 'Vetoed by the application',
   hook_failed: 'The application\'s hook failed'
