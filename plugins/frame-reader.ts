@@ -2,33 +2,39 @@ import { isUtf8 } from 'node:buffer'
 
 const FIN = 0x80
 const CONTROL = 0x08
+const TEXT_MESSAGE = FIN | 0x1
+const BINARY_MESSAGE = FIN | 0x2
 const MASKED = 0x80
 const SIZE = 0x7f
-
-const TEXT = 0x1
-const BINARY = 0x2
 
 const MASK_SIZE = 4
 
 /** A frame with a size in 64 bits, and a mask, has no longer header. */
 const MAX_HEADER_SIZE = 14
 
+/** Bytes of a frame that is worth waiting for here: what is read at a time is no larger. */
+const MAX_HELD = 65536
+
 /** Who gets what a client sends. */
 export interface FrameReaderOwner {
+  /** Whether nothing more will be read for now. */
+  readonly paused: boolean
   /** A whole message, unmasked; of a text it is known that it is UTF-8. */
   message (payload: Buffer, binary: boolean): void
   /** Bytes for the WebSocket library. All calls together hand it whole frames. */
-  other (bytes: Buffer): void
+  handOver (bytes: Buffer): void
 }
 
 /**
- * Reads what nearly all frames of clients are: a message each, whole, and in one chunk of what was read. That takes a
- * fraction of what it costs to have the WebSocket library do it. All else goes to the library as it came, and in its
- * place among the messages: control frames, fragments, frames in pieces, and whatever breaks a rule.
+ * Reads what nearly all frames of clients are: a message each, whole, in one chunk of what was read, or in two. That
+ * takes a fraction of what it costs to have the WebSocket library do it. All else goes to the library as it came, in
+ * its place among the messages: control frames, fragments, frames in many pieces, and whatever breaks a rule.
  */
 export class FrameReader {
   readonly #owner: FrameReaderOwner
   readonly #maxSize: number
+  /** The beginning of a frame, that the next chunk may make a message. */
+  #held: Buffer | null = null
   /** Bytes that are still to come of a frame that the library gets. */
   #rest = 0
   /** The beginning of such a frame, where its size is not known yet. */
@@ -36,7 +42,7 @@ export class FrameReader {
   /** Whether the library has the beginning of a message. */
   #fragmented = false
 
-  /** @param maxSize bytes of a message, if it is not to go to the library */
+  /** @param maxSize bytes of a payload; a frame with more is the library's */
   constructor (owner: FrameReaderOwner, maxSize: number) {
     this.#owner = owner
     this.#maxSize = maxSize
@@ -44,41 +50,59 @@ export class FrameReader {
 
   /** Takes a chunk, and its memory with it. */
   push (chunk: Buffer): void {
+    const held = this.#held
+    const bytes = held === null ? chunk : Buffer.concat([held, chunk])
+    this.#held = null
     let at = 0
     if (this.#rest === 0 && this.#head === null && !this.#fragmented) {
-      while (at < chunk.length) {
-        const end = this.#read(chunk, at)
-        if (end === at) break
-        at = end
+      for (let end = this.#read(bytes, 0); end > at; end = this.#read(bytes, at)) at = end
+      // Once only: who sends a frame in crumbs has the library put them together.
+      if ((held === null || at > 0) && this.#isBegun(bytes, at)) {
+        this.#held = Buffer.from(bytes.subarray(at))
+        return
       }
     }
-    // It gets the rest of the chunk too: should it refuse a frame, we hear of that only when we are done.
-    if (at < chunk.length) this.#hand(at === 0 ? chunk : chunk.subarray(at))
+    // It gets all that is left of the chunk: should it refuse a frame, we hear of that only when we are done.
+    if (at < bytes.length) this.#hand(bytes.subarray(at))
+  }
+
+  /** Takes a chunk of which no message is to be read any more. */
+  pass (chunk: Buffer): void {
+    this.#owner.handOver(this.#held === null ? chunk : Buffer.concat([this.#held, chunk]))
+    this.#held = null
   }
 
   /** @returns where the message ends that begins there; the same place: none that can be read here */
-  #read (chunk: Buffer, at: number): number {
-    const first = chunk[at]!
-    const binary = first === (FIN | BINARY)
-    if (!binary && first !== (FIN | TEXT)) return at
-    const { headerSize, size } = measure(chunk, at)
+  #read (bytes: Buffer, at: number): number {
+    if (at === bytes.length || !isMessage(bytes[at]!)) return at
+    const { headerSize, size } = measure(bytes, at)
     const start = at + headerSize
     const end = start + size
-    if (size > this.#maxSize || end > chunk.length || (chunk[at + 1]! & MASKED) === 0) return at
-    unmask(chunk, start, end)
-    const payload = chunk.subarray(start, end)
+    if (size > this.#maxSize || end > bytes.length || (bytes[at + 1]! & MASKED) === 0) return at
+    unmask(bytes, start, end)
+    const payload = bytes.subarray(start, end)
+    const binary = bytes[at] === BINARY_MESSAGE
     if (!binary && !isUtf8(payload)) {
       // The library says what is wrong with it.
-      unmask(chunk, start, end)
+      unmask(bytes, start, end)
       return at
     }
     this.#owner.message(payload, binary)
     return end
   }
 
+  /** Whether a frame begins there, and does not end, that may become a message here. */
+  #isBegun (bytes: Buffer, at: number): boolean {
+    if (at === bytes.length || !isMessage(bytes[at]!) || this.#owner.paused) return false
+    if (at + 1 === bytes.length) return true
+    const { headerSize, size } = measure(bytes, at)
+    if ((bytes[at + 1]! & MASKED) === 0 || size > Math.min(this.#maxSize, MAX_HELD)) return false
+    return at + headerSize + size > bytes.length
+  }
+
   #hand (chunk: Buffer): void {
     this.#follow(chunk)
-    this.#owner.other(chunk)
+    this.#owner.handOver(chunk)
   }
 
   /** Keeps in step with the library. */
@@ -104,16 +128,21 @@ export class FrameReader {
   }
 }
 
-/** Sizes of a frame's header and payload; where they are not there yet, that of a header which is not there either. */
-function measure (chunk: Buffer, at: number): { headerSize: number, size: number } {
-  if (at + 2 > chunk.length) return { headerSize: MAX_HEADER_SIZE, size: 0 }
-  const second = chunk[at + 1]!
-  const size = second & SIZE
-  const lengthSize = size < 126 ? 0 : size === 126 ? 2 : 8
+function isMessage (first: number): boolean {
+  return first === TEXT_MESSAGE || first === BINARY_MESSAGE
+}
+
+/** Sizes of a frame's header, of which some may be still to come, and of its payload; 0 where that is not known yet. */
+function measure (bytes: Buffer, at: number): { headerSize: number, size: number } {
+  if (at + 2 > bytes.length) return { headerSize: MAX_HEADER_SIZE, size: 0 }
+  const second = bytes[at + 1]!
+  const short = second & SIZE
+  const lengthSize = short < 126 ? 0 : short === 126 ? 2 : 8
   const headerSize = 2 + lengthSize + ((second & MASKED) === 0 ? 0 : MASK_SIZE)
-  if (lengthSize === 0 || at + headerSize > chunk.length) return { headerSize, size }
-  if (lengthSize === 2) return { headerSize, size: chunk.readUInt16BE(at + 2) }
-  return { headerSize, size: chunk.readUInt32BE(at + 2) * 2 ** 32 + chunk.readUInt32BE(at + 6) }
+  if (at + 2 + lengthSize > bytes.length) return { headerSize, size: 0 }
+  if (lengthSize === 0) return { headerSize, size: short }
+  if (lengthSize === 2) return { headerSize, size: bytes.readUInt16BE(at + 2) }
+  return { headerSize, size: bytes.readUInt32BE(at + 2) * 2 ** 32 + bytes.readUInt32BE(at + 6) }
 }
 
 /** With the mask that stands before; a second time, masks it again. */

@@ -1,9 +1,11 @@
 import type { Socket } from 'node:net'
 import type { WebSocket } from '@fastify/websocket'
-import type { Session } from '../src/core/session.js'
 import { FrameReader, type FrameReaderOwner } from './frame-reader.js'
 
 const kInput = Symbol('symple.input')
+
+/** A session, to which messages go. */
+interface Receiver { receive (data: Buffer, binary: boolean): void }
 
 type DataListener = (this: Socket, chunk: Buffer) => void
 
@@ -14,12 +16,13 @@ type DataListener = (this: Socket, chunk: Buffer) => void
 export class SocketInput implements FrameReaderOwner {
   readonly #ws: WebSocket
   readonly #socket: Socket
-  readonly #session: Session
+  readonly #session: Receiver
   readonly #library: DataListener
   readonly #reader: FrameReader
-  #failed = false
+  /** Whether the library listens no more, after a client's close or an error: what comes is for nobody. */
+  #over = false
 
-  private constructor (ws: WebSocket, socket: Socket, session: Session, library: DataListener, maxSize: number) {
+  private constructor (ws: WebSocket, socket: Socket, session: Receiver, library: DataListener, maxSize: number) {
     this.#ws = ws
     this.#socket = socket
     this.#session = session
@@ -28,14 +31,14 @@ export class SocketInput implements FrameReaderOwner {
   }
 
   /**
-   * Comes between, where the library has just begun to listen and there are no others. Where not, or where frames may
-   * be compressed, the library goes on to read it all.
+   * Comes between, where the library has just begun to listen. It goes on to read all by itself where frames may be
+   * compressed, and where a gateway listens too, be it to the socket or to the messages.
    *
    * @param maxSize bytes of a message that the library would take
    */
-  static between (ws: WebSocket, socket: Socket, session: Session, maxSize: number): void {
+  static between (ws: WebSocket, socket: Socket, session: Receiver, maxSize: number): void {
     const [library, ...others] = socket.listeners('data') as DataListener[]
-    if (library === undefined || others.length > 0 || ws.extensions !== '') return
+    if (library === undefined || others.length > 0 || ws.listenerCount('message') > 1 || ws.extensions !== '') return
     const input = new SocketInput(ws, socket, session, library, maxSize)
     Object.assign(socket, { [kInput]: input })
     socket.on('data', onData)
@@ -44,23 +47,32 @@ export class SocketInput implements FrameReaderOwner {
     ws.on('error', onError)
   }
 
-  push (chunk: Buffer): void {
-    if (this.#ws.readyState === this.#ws.OPEN) this.#reader.push(chunk)
-    // It waits for the client's close, and knows that nothing counts behind that.
-    else if (!this.#failed) this.other(chunk)
+  get paused (): boolean {
+    return this.#socket.isPaused()
   }
 
-  /** The library reads no more: what comes is for nobody. */
-  fail (): void {
-    this.#failed = true
+  push (chunk: Buffer): void {
+    if (this.#over) return
+    if (this.#ws.readyState === this.#ws.OPEN) this.#reader.push(chunk)
+    // We have closed, and it waits for the client's answer.
+    else this.#reader.pass(chunk)
   }
 
   message (payload: Buffer, binary: boolean): void {
     this.#session.receive(payload, binary)
   }
 
-  other (bytes: Buffer): void {
+  /** The library listens meanwhile, so that it can stop to. */
+  handOver (bytes: Buffer): void {
+    this.#socket.on('data', this.#library)
     this.#library.call(this.#socket, bytes)
+    this.#over = !this.#socket.listeners('data').includes(this.#library)
+    this.#socket.off('data', this.#library)
+  }
+
+  /** It has refused what it got, and paused the socket until it said so: nothing came in between. */
+  refused (): void {
+    this.#over = true
   }
 }
 
@@ -71,5 +83,5 @@ function onData (this: Socket, chunk: Buffer): void {
 }
 
 function onError (this: WebSocket): void {
-  (this as WebSocket & Owned)[kInput].fail()
+  (this as WebSocket & Owned)[kInput].refused()
 }

@@ -65,7 +65,7 @@ export default fp(async (fastify) => {
   if (gate === null) warnOfPayload(fastify, maxPayload)
   else await registerWebSocket(fastify, gate, maxPayload)
   const cut = isHosted ? cutInTime : undefined
-  const readable = readableOf(fastify)
+  const directSize = directSizeOf(fastify)
 
   fastify.decorate('knock', (request: FastifyRequest) => symple.knock(clientAddress(request)))
 
@@ -89,7 +89,7 @@ export default fp(async (fastify) => {
     if (cut !== undefined) ws.on('error', cut)
     const session = attach(symple, ws, request.raw.socket, request, cut)
     const { socket } = request.raw
-    if (readable > 0 && socket instanceof Socket) SocketInput.between(ws, socket, session, readable)
+    if (directSize > 0 && socket instanceof Socket) SocketInput.between(ws, socket, session, directSize)
   })
 
   fastify.addHook('onRoute', route => {
@@ -139,7 +139,7 @@ function warnOfPayload (fastify: FastifyInstance, wanted: number): void {
  * Up to how many bytes messages can be read past the library. None where it holds back what follows a message: what is
  * read past it would overtake that.
  */
-function readableOf (fastify: FastifyInstance): number {
+function directSizeOf (fastify: FastifyInstance): number {
   const { maxPayload = 0, allowSynchronousEvents = true } = fastify.websocketServer.options
   if (!allowSynchronousEvents) return 0
   return maxPayload > 0 ? maxPayload : Infinity

@@ -1,17 +1,11 @@
 import { createRequire } from 'node:module'
-import type { AddressInfo } from 'node:net'
 import type { Writable } from 'node:stream'
 import fc from 'fast-check'
-import Fastify from 'fastify'
-import websocket from '@fastify/websocket'
-import t, { type Test } from 'tap'
-import type { WebSocket } from 'ws'
+import t from 'tap'
 import { FrameReader } from '../plugins/frame-reader.js'
-import symple from '../src/app.js'
 import { framed, wireOf } from './fuzz/wire.js'
-import { connect, eventually, startServer } from './helper.js'
-import { CLOSE, frame, oddFrame, openRaw, TEXT } from './raw.js'
-import { framesOf, PING, PONG } from './raw-frames.js'
+import { CLOSE, frame, oddFrame, TEXT } from './raw.js'
+import { PING, PONG } from './raw-frames.js'
 import { seed } from './seed.js'
 
 const MAX_SIZE = 2000
@@ -55,11 +49,12 @@ async function read (chunks: readonly Buffer[]): Promise<Reading> {
   const reading: Reading = { events: [], past: 0 }
   const library = new Library(reading.events)
   const reader = new FrameReader({
+    paused: false,
     message: (payload, binary) => {
       reading.past++
       reading.events.push(worded(payload, binary))
     },
-    other: bytes => { library.push(bytes) }
+    handOver: bytes => { library.push(bytes) }
   }, MAX_SIZE)
   await feed(chunks, library, chunk => { reader.push(chunk) })
   return reading
@@ -114,6 +109,27 @@ t.test('whatever comes, in whatever pieces, it is read as the library reads it',
   t.ok(past > 1000, `${past} messages came past the library`)
 })
 
+t.test('of a stream of messages that is cut anywhere, the library gets none', async t => {
+  const stream = Buffer.concat(Array.from({ length: 300 }, (_, n) => frame('x'.repeat(n))))
+  for (const size of [500, 1000, 4096, 65536]) {
+    const { events, past } = await read(cut(stream, [size]))
+    t.equal(events.length, 300)
+    t.equal(past, 300)
+  }
+  t.equal((await read(cut(stream, [7]))).events.length, 300, 'nor is one lost that comes in crumbs')
+})
+
+t.test('what is paused waits for no second half', async t => {
+  const handed: Buffer[] = []
+  const owner = {
+    paused: false,
+    message: () => { owner.paused = true },
+    handOver: (bytes: Buffer) => { handed.push(bytes) }
+  }
+  new FrameReader(owner, MAX_SIZE).push(Buffer.concat([frame('1'), frame('2').subarray(0, 3)]))
+  t.strictSame(handed.map(bytes => bytes.length), [3])
+})
+
 t.test('messages keep their place among what the library reads', async t => {
   const chunk = Buffer.concat([
     frame('1'), frame('2', PING), frame('3'),
@@ -131,49 +147,3 @@ t.test('messages keep their place among what the library reads', async t => {
     if (size === 1000) t.equal(past, 1)
   }
 })
-
-t.test('nothing counts behind a goodbye', async t => {
-  const { url, port } = await startServer(t)
-  const bob = await connect(t, url, { user: 'bob', rooms: ['lobby'] })
-  const raw = await openRaw(t, port)
-  await raw.authenticate({ user: 'alice', rooms: ['lobby'] })
-  const message = frame('{"type":"message","to":["lobby"]}')
-  raw.write(Buffer.concat([message, frame('', CLOSE), message]))
-  await raw.gone
-  raw.write(message)
-  await eventually(() => framesOf(raw).some(({ opcode }) => opcode === CLOSE), 'the answer')
-  raw.socket.end()
-  await eventually(() => Object.keys(bob.roster).length === 0, 'the end of alice')
-  t.strictSame(bob.take().map(({ type }) => type), ['presence', 'message', 'presence'])
-})
-
-t.test('past the library comes what nearly all clients send, where the library would not be overtaken', async t => {
-  t.equal(await librarysShare(t, {}), 'fragments')
-  t.equal(await librarysShare(t, { perMessageDeflate: true }), 'fragments')
-  t.equal(await librarysShare(t, { perMessageDeflate: true }, 'permessage-deflate'), 'all')
-  t.equal(await librarysShare(t, { allowSynchronousEvents: false }), 'all')
-})
-
-/** Which messages the library had to read, of some that are whole and one that is not. */
-async function librarysShare (t: Test, options: object, extension = ''): Promise<string> {
-  const gateway = Fastify()
-  t.teardown(() => gateway.close())
-  await gateway.register(websocket, { options })
-  await gateway.register(symple, { env: false })
-  const seen: string[] = []
-  gateway.websocketServer.on('connection', (ws: WebSocket) => {
-    ws.on('message', (data: Buffer) => { seen.push(String(data)) })
-  })
-  await gateway.listen({ host: '127.0.0.1', port: 0 })
-  const raw = await openRaw(t, (gateway.server.address() as AddressInfo).port)
-  await raw.upgrade('/', { 'Sec-WebSocket-Extensions': extension })
-  const say = async (bytes: Buffer, rooms: number) => {
-    raw.write(bytes)
-    // One by one: what stands behind a fragment is the library's too.
-    await eventually(async () => (await gateway.symple.rooms()).rooms.length === rooms, 'the room')
-  }
-  await say(frame('{"type":"auth","user":"alice","rooms":["lobby"]}'), 1)
-  await say(Buffer.concat([oddFrame('{"type":"join",', { fin: false }), oddFrame('"room":"den"}', { opcode: 0 })]), 2)
-  await say(frame('{"type":"join","room":"attic"}'), 3)
-  return seen.length === 1 ? 'fragments' : seen.length === 3 ? 'all' : seen.join()
-}
