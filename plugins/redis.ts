@@ -8,6 +8,7 @@ import { RedisAnswers } from '../src/backplane/redis/answers.js'
 import { RedisBackplane } from '../src/backplane/redis/backplane.js'
 import { isReady, Names, type Client, type Clients } from '../src/backplane/redis/client.js'
 import { RedisSessions } from '../src/backplane/redis/sessions.js'
+import { reasonOf } from '../src/backplane/redis/trouble.js'
 import { MemoryBackplane } from '../src/backplane/memory.js'
 import type { SessionStore } from '../src/core/auth.js'
 import type { Backplane } from '../src/core/backplane.js'
@@ -63,11 +64,13 @@ export default fp<RedisPluginOptions>(async (fastify, { template, log: parent })
   const clients: Clients = { commands: connect(true), subscriber: connect(false) }
   for (const [name, client] of Object.entries(clients) as Array<[string, Client]>) {
     client.on('ready', () => { log.info({ connection: name }, 'Redis connected') })
-    client.on('error', (err: Error) => { log.debug({ connection: name, err }, 'Redis connection failed') })
+    client.on('error', (error: Error) => { log.debug({ connection: name, reason: reasonOf(error) }, 'Redis connection failed') })
   }
+  // Before anything fails: it says why.
+  const backplane = new RedisBackplane({ clients, prefix, timeout, nodeTtl, log })
   const connected = await connects(clients.commands, Math.min(timeout * 1000, MAX_WAIT))
   await decorate(fastify, clients.commands, connected)
-  fastify.decorate('backplane', new RedisBackplane({ clients, prefix, timeout, nodeTtl, log }))
+  fastify.decorate('backplane', backplane)
   const names = new Names(prefix)
   fastify.decorate('sessionStore', new RedisSessions(clients.commands, names))
   fastify.decorate('answers', new RedisAnswers(clients.commands, names))

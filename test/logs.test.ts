@@ -4,11 +4,13 @@ import t, { type Test } from 'tap'
 import { connect, eventually, open, TestClient } from './helper.js'
 import { runServer, startProcess, type LogLine, type Program } from './process.js'
 import { openRaw, upgradeRequest } from './raw.js'
+import { startRedis } from './redis.js'
 import { scrape } from './scrape.js'
 
 const SECRET = 'S3cr3tToken'
 const DEBUG = 20
 const INFO = 30
+const WARN = 40
 
 /** Other shapes in which a text could stand in a log. */
 const SHAPES = [SECRET, Buffer.from(SECRET).toString('base64').slice(0, -4), [...Buffer.from(SECRET)].join(','), encodeURIComponent(SECRET)]
@@ -155,6 +157,67 @@ t.test('neither tokens nor the password of Redis are logged while Redis can\'t b
   t.strictSame(connectionLines(server).map(({ msg }) => msg), ['accepted', 'refused', 'closed'])
   t.strictSame(await server.stop(), { code: 0, signal: null })
   for (const shape of SHAPES) t.notMatch(server.stdout + server.stderr, shape)
+})
+
+t.test('why Redis can\'t be used from the start: once, at the level of warnings, and when it can at last', async t => {
+  const redis = await startRedis(t, { args: ['--requirepass', 'of-before'] })
+  const admin = redis.client({ password: 'of-before' })
+  await admin.call('ACL', 'SETUSER', 'deaf', 'on', `>${SECRET}`, '~*', '&*', '+@all', '-@pubsub')
+  await admin.call('ACL', 'SETUSER', 'mute', 'on', `>${SECRET}`, '~*', '&*', '+@all', '-publish')
+  const port = await freePort(t)
+  const place = `127.0.0.1:${redis.port}`
+  const cases: Array<[url: string, reason: RegExp, mend?: () => Promise<unknown>]> = [
+    [`redis://deaf:${SECRET}@${place}`, /^NOPERM .*subscribe/, async () => await admin.call('ACL', 'SETUSER', 'deaf', '+@pubsub')],
+    [`redis://mute:${SECRET}@${place}`, /^NOPERM .*publish/, async () => await admin.call('ACL', 'SETUSER', 'mute', '+publish')],
+    [`redis://:${SECRET}@${place}`, /^WRONGPASS /, async () => await admin.config('SET', 'requirepass', SECRET)],
+    [`redis://${place}`, /^NOAUTH /, async () => await admin.config('SET', 'requirepass', '')],
+    [`redis-cluster://:${SECRET}@${place}`, /cluster support disabled/],
+    [`redis-cluster://:${SECRET}@127.0.0.1:${port}`, /^no answer$/],
+    [`redis://:${SECRET}@127.0.0.1:${port}`, /ECONNREFUSED/, async () => await startRedis(t, { port })],
+    ['redis://redis.invalid', /ENOTFOUND|EAI_AGAIN/]
+  ]
+  for (const [url, reason, mend] of cases) {
+    const server = await startProcess(t, { SYMPLE_REDIS_URL: url, SYMPLE_REDIS_TIMEOUT: '0.5', LOG_LEVEL: 'trace' })
+    const complaints = () => server.log.filter(({ msg }) => msg === 'other nodes can not be reached')
+    t.match(complaints(), [{ level: WARN, reason }], `${url}: before it listens`)
+    const attempts = () => server.log.filter(({ msg }) => msg === 'Redis connection failed').length
+    if (attempts() > 0) await server.until(() => attempts() >= 8, 'more attempts')
+    t.equal(complaints().length, 1, 'not for each attempt')
+    if (mend !== undefined) {
+      await mend()
+      await server.logged(({ msg }) => msg === 'other nodes can be reached', 'the end of it')
+      t.equal(complaints().length, 1)
+    }
+    await server.stop()
+    for (const shape of SHAPES) t.notMatch(server.stdout + server.stderr, shape)
+  }
+})
+
+t.test('a Redis that stands still from the start does not answer, and that is all there is to say', async t => {
+  const redis = await startRedis(t)
+  redis.pause()
+  const server = await startProcess(t, { SYMPLE_REDIS_URL: redis.url, SYMPLE_REDIS_TIMEOUT: '0.5', LOG_LEVEL: 'debug' })
+  await server.until(() => server.log.filter(({ msg }) => msg === 'Redis connection failed').length >= 4, 'more attempts')
+  t.match(server.log.filter(({ level }) => level === WARN), [{ msg: 'other nodes can not be reached', reason: 'no answer' }])
+  redis.resume()
+  await server.logged(({ msg }) => msg === 'other nodes can be reached', 'the end of it')
+  await server.stop()
+})
+
+t.test('a Redis that comes back with another password', async t => {
+  const redis = await startRedis(t)
+  const server = await startProcess(t, { SYMPLE_REDIS_URL: redis.url, SYMPLE_REDIS_TIMEOUT: '0.5' })
+  const complaint = async (reason: RegExp) =>
+    await server.logged(line => line.msg === 'other nodes can not be reached' && reason.test(String(line['reason'])), String(reason))
+  await redis.kill()
+  await complaint(/^connection closed$/)
+  await complaint(/ECONNREFUSED/)
+  const other = await startRedis(t, { port: redis.port, args: ['--requirepass', SECRET] })
+  await complaint(/^NOAUTH /)
+  await other.client({ password: SECRET }).config('SET', 'requirepass', '')
+  await server.until(() => server.log.filter(({ msg }) => msg === 'other nodes can be reached').length === 2, 'the end of it')
+  t.equal(server.log.filter(({ level }) => level === WARN).length, 3)
+  await server.stop()
 })
 
 t.test('DEBUG=symple:* logs drops, with reason and peer; without it they are not logged', async t => {

@@ -2,6 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 import type { BackplaneCounts } from '../../core/backplane.js'
 import type { Logger } from '../../core/logger.js'
 import { isReady, type Clients, type Names } from './client.js'
+import { Trouble } from './trouble.js'
 
 /** What a publication in an inbox is; the first byte of it. */
 const Kind = { probe: 0, packet: 1, bye: 2, compare: 3, doubt: 4 } as const
@@ -52,6 +53,7 @@ export class Inbox {
   readonly #timeout: number
   readonly #events: InboxEvents
   readonly #log: Logger
+  readonly #trouble: Trouble
   /** Publications to each node so far, and the last one from each. */
   readonly #sent = new Map<string, number>()
   readonly #last = new Map<string, number>()
@@ -73,6 +75,7 @@ export class Inbox {
     this.#timeout = timeout
     this.#events = events
     this.#log = log
+    this.#trouble = new Trouble(clients, log)
   }
 
   /** Whether publications have been coming until now. */
@@ -80,7 +83,7 @@ export class Inbox {
     return this.#alive
   }
 
-  /** Resolves when publications come, or, where that does not happen in time, anyway. */
+  /** Resolves when publications come, or, where that does not happen in time, anyway; then the log says why. */
   async start (): Promise<void> {
     const { subscriber } = this.#clients
     const onMessage = (channel: Buffer, message: Buffer) => { this.#receive(String(channel), message) }
@@ -93,9 +96,11 @@ export class Inbox {
     this.#watchedAt = performance.now()
     this.#extend()
     this.#timer = setInterval(() => { this.#watch() }, PROBE_INTERVAL)
-    if (!isReady(this.#clients.commands)) return
-    const proved = new Promise<void>(resolve => { this.#onProof = resolve })
-    await Promise.race([proved, setTimeout(this.#timeout, undefined, { ref: false })])
+    if (isReady(this.#clients.commands)) {
+      const proved = new Promise<void>(resolve => { this.#onProof = resolve })
+      await Promise.race([proved, setTimeout(this.#timeout, undefined, { ref: false })])
+    }
+    if (!this.#alive) this.#trouble.goesOn('no answer')
   }
 
   stop (): void {
@@ -156,6 +161,7 @@ export class Inbox {
     const published = commands.isCluster ? commands.spublish(channel, message) : commands.publish(channel, message)
     this.#inFlight += message.length
     published.catch((error: unknown) => {
+      this.#trouble.refused(error)
       // Probes are waited for in any case.
       if (kind === Kind.probe) return
       this.counts.failed++
@@ -203,7 +209,7 @@ export class Inbox {
         this.#subscribed = true
         this.#probe()
       },
-      (error: unknown) => { this.#log.warn({ err: error }, 'subscription failed') }
+      (error: unknown) => { this.#trouble.refused(error) }
     )
   }
 
@@ -215,6 +221,7 @@ export class Inbox {
     if (stalled) return
     if (now > this.#deadline) {
       if (this.#probedAt !== null) this.counts.probesLost++
+      if (!this.#alive) this.#trouble.goesOn()
       this.#fail('a probe was lost')
       this.#reconnect()
     } else if (this.#probedAt === null) {
@@ -234,6 +241,7 @@ export class Inbox {
     if (this.#probedAt !== null) this.counts.probeSeconds = (performance.now() - this.#probedAt) / 1000
     this.#probedAt = null
     this.#extend()
+    this.#trouble.ends()
     if (this.#alive) return
     this.#alive = true
     this.#onProof()
@@ -249,7 +257,7 @@ export class Inbox {
     this.#probedAt = null
     if (!this.#alive) return
     this.#alive = false
-    this.#log.warn({ reason }, 'other nodes can not be reached')
+    this.#trouble.begins(reason)
   }
 
   /** Begins anew: what is half open would stay so, whichever of the two it is. */
