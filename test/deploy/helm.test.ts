@@ -4,7 +4,7 @@ import t from 'tap'
 import { parse } from 'yaml'
 import { isolate, read } from '../read-config.js'
 import { temporaryFolder } from '../process.js'
-import { Manifests, type Manifest } from './manifests.js'
+import { IMAGE, Manifests, type Manifest } from './manifests.js'
 import { ROOT, tool } from './tools.js'
 
 const CHART = 'deploy/helm/symple-server'
@@ -17,12 +17,12 @@ const PRODUCTION = [
 ]
 
 /** What only Helm says of an object, and only kustomize. */
-const HELM_LABELS = /^(app\.kubernetes\.io\/(instance|version|managed-by)|helm\.sh\/chart|checksum\/config)$/
+const HELM_LABELS = /^(app\.kubernetes\.io\/(instance|version|managed-by)|helm\.sh\/chart|checksum\/(config|password))$/
 
 isolate(t)
 
 t.test('helm finds no fault with the chart, and packs it', async t => {
-  t.match(await tool('helm', 'lint', '--strict', CHART), '0 chart(s) failed')
+  t.match(await tool('helm', 'lint', '--strict', CHART, ...IMAGE), '0 chart(s) failed')
   const folder = temporaryFolder(t)
   await tool('helm', 'package', CHART, '--destination', folder)
   const { version, appVersion } = parse(readFileSync(join(ROOT, CHART, 'Chart.yaml'), 'utf8')) as Record<string, string>
@@ -50,10 +50,21 @@ t.test('values that make no sense are refused, and named', async t => {
     ['config.SYMPLE_PORT=80', /SYMPLE_PORT/],
     ['config.PORT=80', /PORT/],
     ['config.SYMPLE_SSL_ENABLED=true', /SYMPLE_SSL_ENABLED/],
+    ['config.SYMPLE_REDIS_HOST=redis', /SYMPLE_REDIS_HOST/],
+    ['secrets.SYMPLE_PORT=80', /SYMPLE_PORT/],
+    ['secrets.PORT=80', /PORT/],
+    ['secrets.SYMPLE_SSL_ENABLED=true', /SYMPLE_SSL_ENABLED/],
+    ['secrets.SYMPLE_REDIS_URL=redis://redis', /SYMPLE_REDIS_URL/],
     ['config.SYMPLE_DRAIN_SECONDS=-1', /SYMPLE_DRAIN_SECONDS/],
     ['config.SYMPLE_DRAIN_SECONDS=soon', /SYMPLE_DRAIN_SECONDS/],
     ['redis.password=a/b', /'\/redis\/password'/],
     ['redis.url=http://redis', /'\/redis\/url'/],
+    ['image.repository=', /There is no public image/],
+    ['existingSecret=mine,secrets.SYMPLE_API_KEY=x', /Set secrets or existingSecret/],
+    ['redis.existingSecret=mine,redis.password=x', /Set redis\.existingSecret, or redis\.password or redis\.url/],
+    ['redis.enabled=false,redis.existingSecret=mine,redis.url=redis://redis', /Set redis\.existingSecret, or/],
+    ['redis.url=redis://redis', /set redis\.enabled to false/],
+    ['redis.enabled=false,redis.url=redis://redis,redis.password=x', /redis\.password is for the Redis of this chart/],
     ['redis.enabled=false', /Several pods are one server only with Redis/],
     ['redis.enabled=false,autoscaling.enabled=false', /Several pods are one server only with Redis/]
   ]
@@ -82,6 +93,17 @@ t.test('a change of a variable or a secret rolls the pods; nothing else does', a
   }
 })
 
+t.test('another password of Redis restarts it, too; nothing else of the server does', async t => {
+  const template = async (...args: string[]) => (await Manifests.ofHelm(...args)).get('StatefulSet', 'symple-server-redis').spec!.template
+  const now = await template()
+  t.strictSame(await template('--set', 'config.LOG_LEVEL=warn', '--set', 'secrets.SYMPLE_EXAMPLE=x'), now)
+  const [given, other] = await Promise.all(['given', 'other'].map(async password => await template('--set', `redis.password=${password}`)))
+  t.strictNotSame(given, now)
+  t.strictNotSame(other, given)
+  t.strictNotSame(await template('--set', 'redis.existingSecret=mine'), now)
+  t.notMatch(JSON.stringify(given), 'given')
+})
+
 t.test('the password of Redis: made up or given, and the same for both sides', async t => {
   const passwordOf = (manifests: Manifests) =>
     String(Buffer.from(manifests.get('Secret', 'symple-server-redis').data!['password']!, 'base64'))
@@ -102,7 +124,7 @@ t.test('the password of Redis: made up or given, and the same for both sides', a
 })
 
 t.test('what is told after an install', async t => {
-  const notes = async (...values: string[]) => await tool('helm', 'install', 'symple-server', CHART, '--dry-run=client', ...values.flatMap(value => ['--set', value]))
+  const notes = async (...values: string[]) => await tool('helm', 'install', 'symple-server', CHART, ...IMAGE, '--dry-run=client', ...values.flatMap(value => ['--set', value]))
   t.match(await notes(), /password was made up[^]*redis\.existingSecret/)
   for (const value of ['redis.password=x', 'redis.existingSecret=mine', 'redis.enabled=false,redis.url=redis://redis']) {
     t.notMatch(await notes(value), /made up/, value)
@@ -127,7 +149,7 @@ t.test('names of any length', async t => {
 })
 
 async function manifestsOf (chart: string): Promise<Manifest[]> {
-  const text = await tool('helm', 'template', 'symple-server', chart, '--set', 'prometheusRule.enabled=true')
+  const text = await tool('helm', 'template', 'symple-server', chart, ...IMAGE, '--set', 'prometheusRule.enabled=true')
   return text.split(/^---$/m).map(part => parse(part) as Manifest | null).filter(manifest => manifest !== null)
 }
 

@@ -10,6 +10,9 @@ import { ROOT, tool } from './tools.js'
 
 export const KUSTOMIZE = join(ROOT, 'deploy/kubernetes')
 
+/** Without which the chart makes nothing. */
+export const IMAGE = ['--set', 'image.repository=symple-server']
+
 interface Kinds {
   ConfigMap: ConfigMap
   Deployment: Deployment
@@ -43,9 +46,9 @@ export class Manifests {
     return new Manifests(parse(await tool('kubectl', 'kustomize', resolve(KUSTOMIZE, folder))))
   }
 
-  /** What `helm install` would send, with further arguments such as `--set`. */
+  /** What `helm install` would send, with the one value that it needs, and further arguments such as `--set`. */
   static async ofHelm (...args: string[]): Promise<Manifests> {
-    return new Manifests(parse(await tool('helm', 'template', 'symple-server', 'deploy/helm/symple-server', ...args)))
+    return new Manifests(parse(await tool('helm', 'template', 'symple-server', 'deploy/helm/symple-server', ...IMAGE, ...args)))
   }
 
   of<K extends keyof Kinds> (kind: K): Array<Kinds[K]> {

@@ -54,10 +54,31 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
     secretKeyRef:
       name: {{ include "symple.redisSecret" . }}
       key: url
-{{- else if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.maxReplicas) 1) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Ends with what is wrong where values are right each by itself, but one of them would be passed over. */}}
+{{- define "symple.check" -}}
+{{- if not .Values.image.repository -}}
+{{- fail "There is no public image: build one, push it, and set image.repository to where it is" -}}
+{{- end -}}
+{{- if and .Values.existingSecret .Values.secrets -}}
+{{- fail "Set secrets or existingSecret, not both: with existingSecret, all secret variables are in that secret" -}}
+{{- end -}}
+{{- with .Values.redis -}}
+{{- if and .existingSecret (or .password .url) -}}
+{{- fail "Set redis.existingSecret, or redis.password or redis.url, not both: with existingSecret, they are in that secret" -}}
+{{- else if and .enabled .url -}}
+{{- fail "redis.url says where another Redis is: set redis.enabled to false with it" -}}
+{{- else if and (not .enabled) .password -}}
+{{- fail "redis.password is for the Redis of this chart, and redis.enabled is false: that of another Redis belongs into redis.url" -}}
+{{- else if not (or .enabled .url .existingSecret) -}}
+{{- with $.Values -}}
+{{- if gt (int (ternary .autoscaling.maxReplicas .replicas .autoscaling.enabled)) 1 -}}
 {{- fail "Several pods are one server only with Redis: set redis.enabled, redis.url or redis.existingSecret, or turn autoscaling off and set replicas to 1" -}}
-{{- else if and (not .Values.autoscaling.enabled) (gt (int .Values.replicas) 1) -}}
-{{- fail "Several pods are one server only with Redis: set redis.enabled, redis.url or redis.existingSecret, or set replicas to 1" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
