@@ -1,6 +1,6 @@
 # Build:  docker build -t symple-server .
 # Run:    docker run --read-only --cap-drop ALL -p 4500:4500 symple-server
-# Stop:   give it SYMPLE_DRAIN_SECONDS + 5 s (docker stop -t 20), or the drain is cut short.
+# Stop:   give it SYMPLE_DRAIN_SECONDS + 10 s (docker stop -t 20), or the drain may be cut short.
 
 FROM node:24-alpine AS build
 WORKDIR /app

@@ -17,7 +17,7 @@ import { run, temporaryFolder } from '../process.js'
 import { isolate, read } from '../read-config.js'
 import { startRedis } from '../redis.js'
 import { checkConfig, CONFIG, NODES, startHaproxy } from './haproxy.js'
-import { GRACE, ROOT } from './tools.js'
+import { GRACE, ROOT, SPARE } from './tools.js'
 
 const FOLDER = join(ROOT, 'deploy/compose')
 const compose = parse(readFileSync(join(FOLDER, 'compose.yaml'), 'utf8'), { merge: true }) as Required<Compose>
@@ -64,7 +64,7 @@ t.test('three nodes, each given time to drain', async t => {
   t.equal(nodes.length, 3)
   for (const [, { environment, stop_grace_period: grace }] of nodes) {
     const config = await read(interpolated(environment as Record<string, string>, {}))
-    t.equal(grace, `${config.drainSeconds + GRACE}s`)
+    t.equal(grace, `${config.drainSeconds + GRACE + SPARE}s`)
     t.equal(config.redis?.url?.kind, 'single')
     t.not(config.trustProxy, false)
     t.strictSame([config.apiKeys, config.consoleKeys], [[], []], 'no key is made up')

@@ -1,14 +1,15 @@
-import { realpathSync, writeFileSync } from 'node:fs'
+import { readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import t, { type Test } from 'tap'
 import type { IPodTemplateSpec } from 'kubernetes-models/v1'
+import { parse } from 'yaml'
 import { schema } from '../../plugins/config.js'
 import { DEFAULT_LIMITS } from '../../src/core/limits.js'
 import { temporaryFolder } from '../process.js'
 import { isolate, read } from '../read-config.js'
 import { KUSTOMIZE, Manifests, type Manifest } from './manifests.js'
 import { faultsOf } from './strict.js'
-import { GRACE } from './tools.js'
+import { GRACE, ROOT, SPARE } from './tools.js'
 
 const HELM_ALL = [
   '--set', 'autoscaling.connections=5000', '--set', 'serviceMonitor.enabled=true', '--set', 'prometheusRule.enabled=true',
@@ -19,10 +20,13 @@ const HELM_ALL = [
   '--set', 'networkPolicy.extraEgress[0].ports[0].port=4318', '--set', 'priorityClassName=x', '--set', 'redis.storageClass=x'
 ]
 
+const BY_CONNECTIONS = 'components/scaling-by-connections'
+
 /** Each way in which the manifests are used. */
 const RENDERINGS: Record<string, (t: Test) => Promise<Manifests>> = {
   'kustomize, base': async () => await Manifests.ofKustomize('base'),
   'kustomize, production': async () => await Manifests.ofKustomize('overlays/production'),
+  'kustomize, scaled by connections': async t => await Manifests.ofKustomize(overlay(t, 'base', BY_CONNECTIONS)),
   'kustomize, Redis elsewhere': async t => await Manifests.ofKustomize(overlay(t, 'base', 'components/external-redis')),
   'helm, as it is': async () => await Manifests.ofHelm(),
   'helm, all that there is': async () => await Manifests.ofHelm(...HELM_ALL),
@@ -43,11 +47,35 @@ for (const [name, render] of Object.entries(RENDERINGS)) {
     for (const { spec } of manifests.pods) isRestricted(t, spec!)
     await configures(t, manifests)
     drains(t, manifests)
+    scales(t, manifests)
     fitsTogether(t, manifests)
     refersToWhatIsThere(t, manifests)
     keepsWebSockets(t, manifests)
   })
 }
+
+t.test('by connections is scaled only where one asks for it: without the metric, nothing is scaled down', async t => {
+  const metricsOf = (manifests: Manifests) =>
+    manifests.get('HorizontalPodAutoscaler').spec!.metrics!.map(({ resource, pods }) => resource?.name ?? pods!.metric.name)
+  for (const folder of ['base', 'overlays/production', overlay(t, 'base', 'components/prometheus')]) {
+    t.strictSame(metricsOf(await Manifests.ofKustomize(folder)), ['cpu'], folder)
+  }
+  const asked = await Manifests.ofKustomize(overlay(t, 'base', BY_CONNECTIONS))
+  t.strictSame(metricsOf(asked), ['cpu', 'symple_open_connections'])
+  const byHelm = await Manifests.ofHelm('--set', 'autoscaling.connections=5000')
+  t.strictSame(byHelm.get('HorizontalPodAutoscaler').spec!.metrics, asked.get('HorizontalPodAutoscaler').spec!.metrics)
+})
+
+t.test('labels for a Prometheus that selects by them, as deployment.md adds them', async t => {
+  const [, patch = ''] = /^```yaml\n(patches:\n.*?)^```$/ms.exec(readFileSync(join(ROOT, 'docs/deployment.md'), 'utf8')) ?? []
+  const folder = overlay(t, 'base', 'components/prometheus')
+  const kustomization = { ...parse(readFileSync(join(folder, 'kustomization.yaml'), 'utf8')) as object, ...parse(patch) as object }
+  writeFileSync(join(folder, 'kustomization.yaml'), JSON.stringify(kustomization))
+  const manifests = await Manifests.ofKustomize(folder)
+  for (const kind of ['ServiceMonitor', 'PrometheusRule'] as const) {
+    t.equal(manifests.get(kind).metadata!.labels!['release'], 'kube-prometheus-stack', kind)
+  }
+})
 
 t.test('what holds manifests against schemas finds what is wrong with them', async t => {
   const { all } = await Manifests.ofKustomize('overlays/production')
@@ -93,6 +121,7 @@ function isRestricted (t: Test, pod: NonNullable<IPodTemplateSpec['spec']>): voi
       allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] }
     })
     t.ok(resources!.requests!['cpu'] && resources!.requests!['memory'] && resources!.limits!['memory'])
+    t.notOk('cpu' in resources!.limits!, 'nobody is throttled')
   }
 }
 
@@ -111,10 +140,19 @@ async function configures (t: Test, { container, variables }: Manifests): Promis
 function drains (t: Test, { pod, container, drain, preStop }: Manifests): void {
   t.ok(preStop > 0)
   t.ok(drain > 0)
-  t.equal(pod.terminationGracePeriodSeconds, preStop + Math.ceil(drain) + GRACE)
+  t.equal(pod.terminationGracePeriodSeconds, preStop + Math.ceil(drain) + GRACE + SPARE)
   t.equal(container.readinessProbe!.httpGet!.path, '/readyz')
   t.equal(container.livenessProbe!.httpGet!.path, '/healthz', 'no restart because Redis is away')
   t.equal(container.startupProbe!.httpGet!.path, '/healthz')
+}
+
+/** That per cent of the processor are of what a node can use, which is one core. */
+function scales (t: Test, manifests: Manifests): void {
+  t.equal(manifests.container.resources!.requests!['cpu'], '1')
+  for (const { spec } of manifests.of('HorizontalPodAutoscaler')) {
+    const cpu = spec!.metrics!.find(({ resource }) => resource?.name === 'cpu')!.resource!.target
+    t.ok(cpu.type === 'Utilization' && cpu.averageUtilization! <= 100)
+  }
 }
 
 /** That what selects pods selects the right ones, and what names a port names one of theirs. */

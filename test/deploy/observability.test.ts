@@ -61,7 +61,7 @@ t.test('each metric that is named is one that a server exports', async t => {
   const { rules: { custom } } = parse(read('deploy/observability/prometheus-adapter-values.yaml')) as {
     rules: { custom: Array<{ seriesQuery: string, name: { as: string } }> }
   }
-  const scaled = (await Manifests.ofKustomize('overlays/production')).of('HorizontalPodAutoscaler')
+  const scaled = (await Manifests.ofHelm('--set', 'autoscaling.connections=5000')).of('HorizontalPodAutoscaler')
     .flatMap(({ spec }) => spec!.metrics!).flatMap(({ pods }) => pods === undefined ? [] : [pods.metric.name])
   t.strictSame(scaled, custom.map(({ name }) => name.as), 'the adapter gives what is scaled by')
 

@@ -8,10 +8,13 @@ import { Endpoints } from './endpoints.js'
 import { startHaproxy } from './haproxy.js'
 import { Manifests } from './manifests.js'
 import { Regulars } from './regulars.js'
-import { GRACE } from './tools.js'
+import { GRACE, SPARE } from './tools.js'
 
 /** By how much the timings of the manifests are shortened. */
 const SCALE = 10
+
+/** Seconds that are not: what the process allows itself, and what is to spare. */
+const UNSCALED = GRACE + SPARE
 
 const CLIENTS = 24
 
@@ -28,8 +31,7 @@ async function deploy (t: Test) {
   t.strictSame([maxSurge, maxUnavailable], [1, 0], 'a new one first')
   const preStop = manifests.preStop / SCALE
   const drain = manifests.drain / SCALE
-  // What the process allows itself is not shortened.
-  const grace = (manifests.pod.terminationGracePeriodSeconds! - GRACE) / SCALE + GRACE
+  const grace = (manifests.pod.terminationGracePeriodSeconds! - UNSCALED) / SCALE + UNSCALED
   const env = { SYMPLE_DRAIN_SECONDS: String(drain), SYMPLE_NODE_TTL: NODE_TTL }
 
   const redis = await startRedis(t)

@@ -13,6 +13,9 @@ export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 /** Seconds that the process allows itself beside the drain, as it stands in the source. */
 export const GRACE = Number(/^const GRACE = (\d+)$/m.exec(readFileSync(join(ROOT, 'src/server.ts'), 'utf8'))![1])
 
+/** Seconds between the moment at which a node ends by itself, however its drain went, and that at which it is killed. */
+export const SPARE = 5
+
 /** An environment in which the tools of deploy/ are found. */
 export const TOOLS_PATH = [process.env['PATH'], '/usr/sbin', FOLDER].join(delimiter)
 

@@ -27,10 +27,10 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
 {{- end -}}
 
-{{/* preStop, the drain, and what the server allows itself beside the drain. */}}
+{{/* preStop, the drain, what the server allows itself beside the drain (5), and 5 to spare. */}}
 {{- define "symple.gracePeriod" -}}
 {{- $drain := dig "SYMPLE_DRAIN_SECONDS" 10 .Values.config -}}
-{{- add .Values.preStopSeconds (ceil (float64 $drain)) 5 -}}
+{{- add .Values.preStopSeconds (ceil (float64 $drain)) 10 -}}
 {{- end -}}
 
 {{/* Where the password of Redis is, or its URL. */}}
