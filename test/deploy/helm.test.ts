@@ -145,6 +145,16 @@ t.test('how many pods a restart adds', async t => {
   }
 })
 
+t.test('the runbook is a link where it has an address', async t => {
+  const annotations = async (...args: string[]) => {
+    const manifests = await Manifests.ofHelm('--set', 'prometheusRule.enabled=true', ...args)
+    return manifests.get('PrometheusRule').spec!.groups![0]!.rules![0]!.annotations
+  }
+  t.match(await annotations(), { runbook: 'docs/operations.md#sympleabsent', runbook_url: undefined })
+  const address = 'https://wiki.example.com/operations'
+  t.match(await annotations('--set', `prometheusRule.runbook=${address}`), { runbook: undefined, runbook_url: `${address}#sympleabsent` })
+})
+
 t.test('names of any length', async t => {
   const long = 'x'.repeat(63)
   const { all } = await Manifests.ofHelm('--set', `fullnameOverride=${long}`, '--set', 'serviceMonitor.enabled=true')

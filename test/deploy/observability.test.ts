@@ -4,10 +4,10 @@ import t, { type Test } from 'tap'
 import { parse } from 'yaml'
 import { AUTH_OUTCOMES, DROP_REASONS, LIMIT_NAMES } from '../../src/core/stats.js'
 import { Crowd } from '../cluster/crowd.js'
-import { startNodes } from '../cluster/nodes.js'
+import { startNode, startNodes } from '../cluster/nodes.js'
 import { eventually, startServer } from '../helper.js'
-import type { ServerProcess } from '../process.js'
-import { startRedis } from '../redis.js'
+import { run, temporaryFolder, type ServerProcess } from '../process.js'
+import { freePort, startRedis } from '../redis.js'
 import { scrape } from '../scrape.js'
 import { Manifests } from './manifests.js'
 import { Prometheus } from './prometheus.js'
@@ -17,7 +17,7 @@ interface Alert {
   alert: string
   expr: string
   labels: { severity: string }
-  annotations: { summary: string, runbook_url: string }
+  annotations: { summary: string, runbook: string }
 }
 
 interface Panel {
@@ -110,13 +110,13 @@ t.test('the rules', async t => {
     const titles = [...section.matchAll(/^### (.+)$/gm)].map(([, title]) => title)
     t.strictSame(titles, alerts.map(({ alert }) => alert))
     for (const { alert, annotations } of alerts) {
-      t.equal(annotations.runbook_url, `docs/operations.md#${alert.toLowerCase()}`)
+      t.equal(annotations.runbook, `docs/operations.md#${alert.toLowerCase()}`)
     }
   })
 
   t.test('they ask for values of labels that there are', async t => {
     const known: Record<string, readonly string[]> = {
-      outcome: AUTH_OUTCOMES, reason: DROP_REASONS, limit: LIMIT_NAMES
+      outcome: [...AUTH_OUTCOMES, 'lost'], status: ['5xx'], reason: DROP_REASONS, limit: LIMIT_NAMES
     }
     const asked = alerts.flatMap(({ expr }) => [...expr.matchAll(/(\w+)=~?"([^"]+)"/g)])
     t.ok(asked.length >= 5)
@@ -189,6 +189,39 @@ t.test('a real Prometheus: every panel shows something, and no alert fires', asy
   // A busy machine may well be late: what has to last a while before it fires is let be.
   t.strictSame(rules.filter(({ state }) => state === 'firing').map(({ name }) => name), [])
 })
+
+t.test('the runbook asks a node why it is not ready', async t => {
+  const node = await startNode(t, `redis://127.0.0.1:${await freePort()}`)
+  const command = commandOf(/^ *kubectl exec POD -- (.+)$/m).replace(':4500', `:${node.port}`)
+  t.match(JSON.parse(await shell(t, command)), { reasons: ['Redis can not be reached'] })
+})
+
+t.test('the runbook changes the password of Redis, and no node is without it', async t => {
+  const redis = await startRedis(t, { args: ['--requirepass', 'old'] })
+  const urlWith = (password: string) => redis.url.replace('//', `//:${password}@`)
+  const [before] = await startNodes(t, urlWith('old'), 1)
+  const inside = { REDISCLI_AUTH: 'old', NEW: 'new' }
+  const command = commandOf(/^kubectl .+ exec symple-server-redis-0 -- (.+)$/m).replace('redis-cli', `redis-cli -p ${redis.port}`)
+  t.equal(await shell(t, command, inside), 'OK\n')
+  const [after] = await startNodes(t, urlWith('new'), 1)
+  t.equal(await shell(t, `redis-cli -p ${redis.port} ping`, inside), 'PONG\n', 'the probes of Redis have the old one')
+  const crowd = new Crowd(t)
+  for (const node of [before!, after!]) await crowd.enter(node.url, { user: 'user', rooms: ['lobby'] })
+  await crowd.exact()
+  for (const { log } of [before!, after!]) t.strictSame(log.filter(({ level }) => level >= 40), [])
+})
+
+/** A command of the runbook, without what runs it in a pod. */
+function commandOf (pattern: RegExp): string {
+  return pattern.exec(read('docs/operations.md'))![1]!
+}
+
+/** What a command says where it succeeds. */
+async function shell (t: Test, command: string, env: Record<string, string> = {}): Promise<string> {
+  const program = run(t, 'sh', ['-c', command], env, temporaryFolder(t))
+  t.strictSame(await program.exited, { code: 0, signal: null }, `${command} ${program.stderr}`)
+  return program.stdout
+}
 
 async function startCluster (t: Test): Promise<ServerProcess[]> {
   const redis = await startRedis(t)

@@ -13,7 +13,7 @@ export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 /** Seconds that the process allows itself beside the drain, as it stands in the source. */
 export const GRACE = Number(/^const GRACE = (\d+)$/m.exec(readFileSync(join(ROOT, 'src/server.ts'), 'utf8'))![1])
 
-/** Seconds between the moment at which a node ends by itself, however its drain went, and that at which it is killed. */
+/** Seconds between the moment at which a node ends by itself, however its drain went, and its being killed. */
 export const SPARE = 5
 
 /** An environment in which the tools of deploy/ are found. */
