@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { FrameReader } from '../plugins/frame-reader.js'
 import { framed, wireOf } from './fuzz/wire.js'
-import { CLOSE, frame, oddFrame, TEXT } from './raw.js'
+import { CLOSE, cut, frame, oddFrame, TEXT } from './raw.js'
 import { PING, PONG } from './raw-frames.js'
 import { seed } from './seed.js'
 
@@ -73,17 +73,6 @@ async function feed (chunks: readonly Buffer[], library: Library, push: (chunk: 
     push(Buffer.from(chunk))
     await new Promise(resolve => { setImmediate(resolve) })
   }
-}
-
-/** @param cuts sizes of the chunks, over and over */
-function cut (bytes: Buffer, cuts: readonly number[]): Buffer[] {
-  const chunks: Buffer[] = []
-  for (let at = 0, i = 0; at < bytes.length; i++) {
-    const size = cuts[i % cuts.length]!
-    chunks.push(bytes.subarray(at, at + size))
-    at += size
-  }
-  return chunks
 }
 
 t.test('whatever comes, in whatever pieces, it is read as the library reads it', async t => {

@@ -146,3 +146,18 @@ export function oddFrame (payload: string | Buffer, options: FrameOptions = {}):
   const mask = randomBytes(4)
   return Buffer.concat([head, mask, data.map((byte, i) => byte ^ mask[i % 4]!)])
 }
+
+/**
+ * Cuts what is sent into chunks.
+ *
+ * @param sizes of the chunks, over and over
+ */
+export function cut (bytes: Buffer, sizes: readonly number[]): Buffer[] {
+  const chunks: Buffer[] = []
+  for (let at = 0, i = 0; at < bytes.length; i++) {
+    const size = sizes[i % sizes.length]!
+    chunks.push(bytes.subarray(at, at + size))
+    at += size
+  }
+  return chunks
+}

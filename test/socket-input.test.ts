@@ -11,7 +11,7 @@ import { SocketInput } from '../plugins/socket-input.js'
 import symple from '../src/app.js'
 import { framed, wireOf } from './fuzz/wire.js'
 import { connect, eventually } from './helper.js'
-import { CLOSE, frame, oddFrame, openRaw, upgradeRequest } from './raw.js'
+import { CLOSE, cut, frame, oddFrame, openRaw, upgradeRequest } from './raw.js'
 import { framesOf } from './raw-frames.js'
 import { seed } from './seed.js'
 
@@ -137,17 +137,6 @@ async function act (port: number, { chunks, early, resets }: Visit): Promise<voi
 
 async function turns (n: number): Promise<void> {
   for (let i = 0; i < n; i++) await nextTurn()
-}
-
-/** @param sizes of the chunks, over and over */
-function cut (bytes: Buffer, sizes: readonly number[]): Buffer[] {
-  const chunks: Buffer[] = []
-  for (let at = 0, i = 0; at < bytes.length; i++) {
-    const size = sizes[i % sizes.length]!
-    chunks.push(bytes.subarray(at, at + size))
-    at += size
-  }
-  return chunks
 }
 
 t.test('nothing counts behind a goodbye, and nothing keeps the connection', async t => {
