@@ -71,5 +71,9 @@ function parse (value: unknown): Emission {
 }
 
 function isEverybody (to: Json | undefined): boolean {
-  return isObject(to) && to['all'] === true
+  if (!isObject(to) || to['all'] !== true) return false
+  // `except`, or whatever else it may be: not to be sent to everybody as if nothing had been said.
+  const stranger = Object.keys(to).find(name => name !== 'all')
+  if (stranger !== undefined) throw new ArgumentError('to', `must hold nothing beside all, but holds ${stranger}`)
+  return true
 }

@@ -7,6 +7,7 @@ import json from '../plugins/api-json.js'
 import keys from '../plugins/api-keys.js'
 import messages from '../plugins/api-messages.js'
 import problems from '../plugins/api-problems.js'
+import strictness from '../plugins/api-strictness.js'
 import { validatorCompiler } from '../plugins/api-validation.js'
 import messagesRoute from '../routes/api/messages.js'
 import nodesRoute from '../routes/api/nodes.js'
@@ -28,6 +29,7 @@ const api: FastifyPluginAsync = async (fastify) => {
   await fastify.register(async guarded => {
     await guarded.register(countAnswers)
     await guarded.register(keys)
+    await guarded.register(strictness)
     await guarded.register(idempotency)
     await guarded.register(messages)
     await guarded.register(messagesRoute)

@@ -2,11 +2,12 @@ import { Type, TypeBoxValidatorCompiler, type FastifyPluginAsyncTypebox } from '
 import { NOT_CONSOLE, Once, ONCE, problems } from './schemas.js'
 
 const Names = Type.Array(Type.String({ minLength: 1 }))
+const Everybody = Type.Object({ all: Type.Literal(true) }, { additionalProperties: false })
 
 const Message = Type.Object({
   type: Type.String({ description: '`message`, `event`, `command` or `presence`; clients ignore others.' }),
   from: Type.Optional(Type.Unknown({ description: 'Passed on as it is: no peer vouches for it.' })),
-  to: Type.Optional(Type.Union([Type.String({ minLength: 1 }), Names, Type.Object({ all: Type.Literal(true) })], {
+  to: Type.Optional(Type.Union([Type.String({ minLength: 1 }), Names, Everybody], {
     description: 'An address `user|id`, the id of a peer, or a name: the peers of that user and the members of that ' +
       'room. Or an array of such, or `{"all": true}`: everybody. Each peer gets it once.'
   })),

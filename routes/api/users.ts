@@ -28,7 +28,7 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
         'the status 503 some may have been sent away.',
       params: User,
       headers: Once,
-      body: Type.Object({ reason: Reason }, { description: 'May be left out.' }),
+      body: Type.Object({ reason: Reason }, { additionalProperties: false, description: 'May be left out.' }),
       response: {
         200: Type.Object({ disconnected: Type.Integer({ description: 'How many.' }) }, { description: 'They were sent away.' }),
         ...problems(ONCE)

@@ -4,7 +4,7 @@ import swaggerUi from '@fastify/swagger-ui'
 import Fastify from 'fastify'
 import t, { type Test } from 'tap'
 import symple, { createServer } from '../../src/app.js'
-import { connect, eventually, startServer } from '../helper.js'
+import { connect, eventually, settle, startServer } from '../helper.js'
 import { startProcess } from '../process.js'
 import { isolate, read, refuses } from '../read-config.js'
 import { scrape } from '../scrape.js'
@@ -105,7 +105,10 @@ t.test('all errors are problem details', async t => {
   problemOf(t, await call('GET /api/rooms/%C3%28/peers'), 400)
   problemOf(t, await post('{"reason":'), 400)
   t.equal((await post('null')).status, 200)
-  problemOf(t, await post('{"__proto__":{"reason":"x"}}'), 400)
+  t.match(problemOf(t, await post('{"reason":'), 400).detail, /not valid JSON/)
+  for (const poisoned of ['{"__proto__":{"reason":"x"}}', '{"a":[{"constructor":{"prototype":{}}}]}']) {
+    t.match(problemOf(t, await post(poisoned), 400).detail, /^The body must not hold the key "__proto__"/)
+  }
   t.match(problemOf(t, await post('[]'), 400).errors, [{ field: 'body' }])
   t.match(problemOf(t, await post({ reason: 5 }), 400).errors, [{ field: 'reason', detail: 'reason must be string' }])
   t.match(problemOf(t, await post({ reason: 'é'.repeat(62) }), 400).errors, [{ field: 'reason' }])
@@ -123,6 +126,46 @@ t.test('all errors are problem details', async t => {
   t.strictSame((await call('GET /nope')).body, { status: 404, message: 'Not found' })
   t.strictSame((await call('GET /apix')).body, { status: 404, message: 'Not found' })
   t.strictSame((await call('GET /%zz')).body, { status: 400, message: 'The address is not valid' })
+})
+
+t.test('what a route has no use for is refused by name, never ignored', async t => {
+  const { origin, url } = await startServer(t, { SYMPLE_API_KEY: KEY, SYMPLE_CONSOLE_KEY: OTHER_KEY })
+  const call = callerOf(origin)
+  const alice = await connect(t, url, { user: 'alice', rooms: ['lobby'] })
+  const { id } = alice.peer
+  const faults = async (request: string, body?: unknown) => {
+    const { detail, errors } = problemOf(t, await call(request, { body }), 400)
+    t.equal(errors?.[0]?.detail, detail)
+    return errors?.map(({ field, detail }) => `${field}: ${detail}`)
+  }
+
+  t.comment('a reason in the other place')
+  t.strictSame(await faults(`DELETE /api/peers/${id}`, { reason: 'x' }), ['reason: reason must stand in the query, not in the body'])
+  t.strictSame(await faults('POST /api/users/alice/disconnect?reason=x'), ['reason: reason must stand in the body, not in the query'])
+
+  t.comment('names that nobody knows, on each route')
+  const known = ['GET /api/stats', 'GET /api/stats/rooms', ...REQUESTS.filter(request => !request.startsWith('HEAD'))]
+  for (const request of known) {
+    const [fault, ...more] = await faults(`${request.replace('/x', `/${id}`)}?limt=3&nope`) ?? []
+    t.match(fault, /^limt: limt is not known here: the query takes (nothing|[a-z, ]+)$/, request)
+    t.match(more, [/^nope: /], request)
+  }
+  t.strictSame(await faults('GET /api/peers?limt=3'), ['limt: limt is not known here: the query takes limit, cursor'])
+  t.equal((await call('HEAD /api/nodes?limt=3')).status, 400)
+  const bodies = { 'POST /api/users/alice/disconnect': 'reason', [`DELETE /api/peers/${id}`]: 'nothing', [`PUT /api/peers/${id}/rooms/x`]: 'nothing' }
+  for (const [request, takes] of Object.entries(bodies)) {
+    t.strictSame(await faults(request, { reasn: 'x' }), [`reasn: reasn is not known here: the body takes ${takes}`], request)
+    if (takes === 'nothing') for (const body of [[], 'text', 5]) t.strictSame(await faults(request, JSON.stringify(body)), ['body: body must be empty'])
+  }
+  const many = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`name-${i}`, i]))
+  t.equal((await faults('POST /api/users/alice/disconnect', many))?.length, 10)
+  t.match(await faults('POST /api/messages', { type: 'message', to: { all: true, except: 'bob' } }), [/^to: .* but holds except$/])
+
+  await settle(alice)
+  t.equal(alice.ws.readyState, alice.ws.OPEN)
+  t.strictSame(alice.take().filter(({ type }) => type !== 'presence'), [], 'nothing was done')
+  // An empty body is none.
+  t.equal((await call(`PUT /api/peers/${id}/rooms/x`, { body: {} })).status, 204)
 })
 
 t.test('a fault of the server is logged, and told to nobody', async t => {

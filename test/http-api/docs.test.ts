@@ -96,6 +96,7 @@ t.test('curl alone emits to a room, and lists who is in it, on any node', async 
 
 interface Operation {
   operationId: string
+  requestBody?: object
   responses: Record<string, { content?: Record<string, unknown> }>
 }
 
@@ -124,7 +125,11 @@ t.test('the OpenAPI document is valid, and complete', async t => {
   t.strictSame(Object.keys(document.components.schemas).sort(), [
     'Message', 'Node', 'Nodes', 'Peer', 'PeerDetails', 'Peers', 'Problem', 'Room', 'Rooms'
   ])
+  const { requestBody } = operations.find(({ request }) => request === 'POST /api/users/{user}/disconnect')!.operation
+  t.match(requestBody, { content: { 'application/json': { schema: { additionalProperties: false } } } })
   for (const { request, operation } of operations) {
+    // Where no body is described, none is taken.
+    t.equal(operation.requestBody !== undefined, request.startsWith('POST'), request)
     t.notMatch(JSON.stringify(operation), /Default Response/, request)
     for (const [status, { content }] of Object.entries(operation.responses)) {
       const type = Number(status) >= 400 ? ['application/problem+json'] : status === '204' ? [] : ['application/json']
