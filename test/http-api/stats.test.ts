@@ -1,6 +1,7 @@
+import Fastify from 'fastify'
 import t from 'tap'
 import type { Page } from '../../plugins/page.js'
-import { ConfigError, createServer } from '../../src/app.js'
+import symple, { ConfigError, createServer } from '../../src/app.js'
 import { connect, eventually, settle, startServer } from '../helper.js'
 
 const CONSOLE_KEY = 'console-key-0123456789-0123456789'
@@ -121,6 +122,20 @@ t.test('the largest rooms come first', async t => {
   t.equal((await largest('?limit=0')).status, 400)
 })
 
+t.test('a gateway that takes addresses with a slash at the end for those without has the page, too', async t => {
+  const slash = { ignoreTrailingSlash: true }
+  for (const options of [slash, { routerOptions: slash }, { routerOptions: {} }]) {
+    const gateway = Fastify(options)
+    t.teardown(() => gateway.close())
+    await gateway.register(symple, { prefix: '/realtime', env: false, consoleKey: CONSOLE_KEY, drainSeconds: 0 })
+    const origin = await gateway.listen({ host: '127.0.0.1', port: 0 })
+    for (const slash of ['', '/']) {
+      const { status, url } = await fetch(`${origin}/realtime/console${slash}`)
+      t.match([status, url], [200, `${origin}/realtime/console`])
+    }
+  }
+})
+
 t.test('the page is below the path of the WebSocket, and finds the HTTP API from there', async t => {
   const places = [['/', '/console', 'api'], ['/ws', '/ws/console', '../api'], ['/a/b/', '/a/b/console', '../../api']] as const
   for (const [path, place, api] of places) {
@@ -133,5 +148,7 @@ t.test('the page is below the path of the WebSocket, and finds the HTTP API from
     t.equal(new URL(api, origin + place).pathname, '/api')
     t.notMatch(html, CONSOLE_KEY)
     t.type(server.console?.page satisfies Page | undefined, 'object')
+    const slashed = await fetch(`${origin}${place}/?any=thing`)
+    t.match([slashed.redirected, slashed.url, slashed.status], [true, origin + place, 200])
   }
 })
