@@ -32,8 +32,11 @@ t.test('every close code of the protocol has words of its own, and the client ob
 t.test('every status of the protocol has words of its own', async t => {
   const statuses = new Set(table(8).flatMap(({ numbers }) => numbers))
   t.ok(statuses.size > 5)
-  const words = [...statuses, 599].map(explainFault)
-  t.equal(new Set(words).size, words.length)
+  for (const welcome of [true, false]) {
+    const words = [...statuses, 599].map(status => explainFault(status, welcome))
+    t.equal(new Set(words).size, words.length)
+    t.equal(words.some(text => text.includes('stays open')), welcome, 'before welcome, no error leaves the connection open')
+  }
 })
 
 t.test('a frame is checked as the server will check it', async t => {

@@ -86,6 +86,20 @@ t.test('sends any JSON, checks it first, and explains the error that comes back'
   t.strictSame(tabs.complaints, [])
 })
 
+t.test('a name that the server does not take is explained as what it is', async t => {
+  const { url } = await startServer(t)
+  const tabs = await openTabs(t, browser)
+  const page = await tabs.open(httpOf(url))
+  await fill(page, { User: 'a|b' })
+  await page.getByRole('button', { name: 'Connect' }).click()
+  await page.getByText('Disconnected (4400).').waitFor()
+  const fault = await page.locator('.fault').textContent()
+  t.match(fault, /^Error 400: .*It closes the connection/)
+  t.notMatch(fault, /stays open/)
+  t.match(await page.getByRole('alert').textContent(), /could not use the first frame.*close code 4400/)
+  t.strictSame(tabs.complaints, [])
+})
+
 t.test('shows frames in both directions: filter, pause, clear, edit', async t => {
   const { url } = await startServer(t)
   const bob = await connect(t, url, { user: 'bob', rooms: ['lobby'] })

@@ -43,7 +43,7 @@ export function setUpChat (app: App): (frame: Frame) => void {
     for (const type of ['message', 'command', 'event'] as const) {
       connection.on(type, frame => { add(line(frame, senderOf(connection, frame), false)) })
     }
-    connection.on('error', fault => { add(faultLine(fault)) })
+    connection.on('error', fault => { add(faultLine(fault, connection.state === 'online')) })
     connection.on('shutdown', () => { note('The server is shutting down.') })
     connection.on('end', ({ code }) => { note(`Disconnected (${code}).`) })
   })
@@ -111,8 +111,8 @@ function without (frame: Frame, keys: string[]): Json {
   return Object.fromEntries(Object.entries(frame).filter(([key]) => !keys.includes(key)))
 }
 
-function faultLine ({ status, message }: Fault): HTMLElement {
-  return h('div', { class: 'fault' }, h('b', {}, `Error ${status}: ${message}`), h('p', {}, explainFault(status)))
+function faultLine ({ status, message }: Fault, welcome: boolean): HTMLElement {
+  return h('div', { class: 'fault' }, h('b', {}, `Error ${status}: ${message}`), h('p', {}, explainFault(status, welcome)))
 }
 
 /** Backends may send from any address, or none. */

@@ -64,7 +64,19 @@ const FAULTS: Record<number, string> = {
   503: 'The server can not do that at the moment. Try again later.'
 }
 
-/** What the status of an `error` frame means. */
-export function explainFault (status: number): string {
-  return FAULTS[status] ?? 'The server reports an error that this page does not know.'
+/** What some of them mean before `welcome`, when they end the connection. */
+const REFUSALS: Record<number, string> = {
+  400: 'The server could not use the first frame, so it lets nobody in with it. It closes the connection.',
+  429: 'Too many connections, or refused attempts, from this address. The server closes this one.',
+  503: 'The server can let nobody in at the moment. It closes the connection.'
+}
+
+/**
+ * What the status of an `error` frame means.
+ *
+ * @param welcome whether `welcome` has come before it
+ */
+export function explainFault (status: number, welcome: boolean): string {
+  const words = welcome ? FAULTS[status] : REFUSALS[status] ?? FAULTS[status]
+  return words ?? 'The server reports an error that this page does not know.'
 }
