@@ -21,6 +21,26 @@ export function h<Tag extends keyof HTMLElementTagNameMap> (
   return element
 }
 
+/** Characters of a name in a sentence. */
+const BRIEF = 60
+
+/** A name as it stands in a sentence, which can be read whatever somebody is called; a title should have all of it. */
+export function brief (name: string): string {
+  const letters = [...name]
+  return letters.length > BRIEF ? `${letters.slice(0, BRIEF - 1).join('')}…` : name
+}
+
+/** Some lines of a name, which may be part of what is shown; of a long one, a button that shows all of it, too. */
+export function clamped (name: string, ...children: Array<Node | string>): HTMLElement {
+  if (brief(name) === name) return h('span', { class: 'clamp', title: name }, ...children)
+  const button = h('button', { type: 'button', class: 'clamp', title: name, 'aria-expanded': 'false' }, ...children)
+  // Not by the focus: what shrinks when it goes elsewhere pulls that away from under the pointer.
+  button.addEventListener('click', () => {
+    button.setAttribute('aria-expanded', String(button.getAttribute('aria-expanded') === 'false'))
+  })
+  return button
+}
+
 /** Milliseconds that a change of the page waits for others: a flood of frames must not freeze it. */
 const BATCH = 40
 

@@ -13,7 +13,7 @@ t.test('a page is turned once, however often one clicks, and an empty one is not
   await search(page, 'User', 'alice')
   const next = page.locator('#peers-next')
   const focused = async () => await page.evaluate('document.activeElement.id')
-  const turned = async (number: number) => { await page.getByText(`of the user alice, page ${number}`).waitFor() }
+  const turned = async (number: number) => { await page.getByText(new RegExp(`^Page ${number}\\b.* of the user alice`)).waitFor() }
   await turned(1)
 
   const asked: string[] = []
@@ -24,6 +24,7 @@ t.test('a page is turned once, however often one clicks, and an empty one is not
   await next.click({ force: true })
   await release()
   await turned(2)
+  t.equal(await page.locator('#peers-what').textContent(), 'Page 2, the last: 1 peer of the user alice')
   t.equal(asked.length, 1)
   t.equal(await rows(page).count(), 1)
   await eventually(async () => await focused() === 'peers-back', 'the focus is not lost with the button')

@@ -3,6 +3,8 @@ import { find } from '../dom.js'
 export interface Question {
   readonly title: string
   readonly text: string
+  /** All of the names in the words, which may be too long for them. */
+  readonly names: string
   /** Does it; what it rejects with is said, and can be tried again. */
   readonly act: (reason: string | undefined) => Promise<void>
   /** When it is done, and the question gone. */
@@ -27,7 +29,7 @@ export class Confirm {
 
   ask (question: Question): void {
     this.#question = question
-    this.#say(question.title, question.text)
+    this.#say(question)
     this.#dialog.showModal()
     this.#reason.focus()
   }
@@ -36,12 +38,14 @@ export class Confirm {
   clear (): void {
     this.#question = undefined
     this.#dialog.close()
-    this.#say('', '')
+    this.#say({ title: '', text: '', names: '' })
   }
 
-  #say (title: string, text: string): void {
-    find('confirm-title', HTMLElement).textContent = title
-    find('confirm-text', HTMLElement).textContent = text
+  #say ({ title, text, names }: Pick<Question, 'title' | 'text' | 'names'>): void {
+    const [head, body] = [find('confirm-title', HTMLElement), find('confirm-text', HTMLElement)]
+    head.textContent = title
+    body.textContent = text
+    head.title = body.title = names
     this.#fault.textContent = ''
     this.#reason.value = ''
   }

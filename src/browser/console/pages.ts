@@ -36,6 +36,11 @@ export class Pages {
     return this.number > 1 || this.#next !== null
   }
 
+  /** Whether there is none after this. */
+  get last (): boolean {
+    return this.#next === null
+  }
+
   /** To the page before; where there is none, the first is read again. */
   async back (): Promise<void> {
     await this.#go(this.number > 1 ? this.#cursors.slice(0, -1) : [undefined])

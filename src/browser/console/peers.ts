@@ -1,4 +1,4 @@
-import { find, h } from '../dom.js'
+import { brief, clamped, find, h } from '../dom.js'
 import type { PeerDetails, PeerInfo, PeersPage } from './answers.js'
 import { ApiError, segment, type Api } from './api.js'
 import type { Confirm } from './confirm.js'
@@ -113,12 +113,15 @@ export class Peers {
   }
 
   #describe (): void {
-    const { kind, name } = this.#search ?? { kind: 'all', name: '' }
+    const { kind, name: full } = this.#search ?? { kind: 'all', name: '' }
+    const name = brief(full)
     const count = this.#shown.length
     const whose = { user: ` of the user ${name}`, room: ` in the room ${name}`, peer: '', all: '' }[kind]
     const nobody = { user: `The user ${name} has no peer online.`, room: `Nobody is in the room ${name}.`, peer: `There is no peer ${name}.`, all: 'No peer is online.' }[kind]
-    const more = this.#pages.several ? `, page ${this.#pages.number}` : ''
-    this.#what.textContent = `${count} ${count === 1 ? 'peer' : 'peers'}${whose}${more}`
+    // How many there are altogether, no page knows.
+    const page = this.#pages.several ? `Page ${this.#pages.number}${this.#pages.last ? ', the last' : ''}: ` : ''
+    this.#what.textContent = `${page}${count} ${count === 1 ? 'peer' : 'peers'}${whose}`
+    this.#what.title = full
     find('peers-head', HTMLElement).hidden = find('peers-table', HTMLElement).hidden = count === 0
     this.#everybody.hidden = kind !== 'user'
     this.#empty.hidden = count > 0
@@ -130,9 +133,14 @@ export class Peers {
     const button = h('button', { type: 'button', class: 'button danger small', 'aria-label': `Disconnect ${address}` }, 'Disconnect')
     button.addEventListener('click', () => { this.#askFor(peer) })
     return h('tr', { 'data-peer': id },
-      h('th', { scope: 'row' }, h('b', {}, user), ...name === user ? [] : [h('span', { class: 'detail' }, ` ${name}`)]),
-      h('td', { class: 'rooms' }, h('span', { class: 'detail' }, '…')),
-      h('td', {}, host), h('td', {}, h('code', {}, node)), h('td', {}, h('code', { class: 'id' }, id)), h('td', { class: 'number' }, button))
+      h('th', { scope: 'row' },
+        clamped(name === user ? user : `${user} ${name}`,
+          h('b', {}, user), ...name === user ? [] : [h('span', { class: 'detail' }, ` ${name}`)])),
+      h('td', { class: 'rooms', 'data-label': 'Rooms' }, h('span', { class: 'detail' }, '…')),
+      h('td', { 'data-label': 'Host' }, host),
+      h('td', { 'data-label': 'Node' }, h('code', {}, node)),
+      h('td', { 'data-label': 'Id' }, h('code', { class: 'id' }, id)),
+      h('td', { class: 'number' }, button))
   }
 
   /** Only its own node knows the rooms of a peer: each is asked for, some at a time. */
@@ -151,7 +159,7 @@ export class Peers {
   #rooms ({ rooms }: PeerDetails): Node[] {
     if (rooms.length === 0) return [detail('none')]
     const links = rooms.slice(0, ROOMS).map(name => {
-      const link = h('button', { type: 'button', class: 'chip', title: 'Show who is in it' }, name)
+      const link = h('button', { type: 'button', class: 'chip', title: `Show who is in ${name}` }, name)
       link.addEventListener('click', () => { this.search({ kind: 'room', name }) })
       return link
     })
@@ -164,8 +172,9 @@ export class Peers {
 
   #askFor ({ id, user, address }: PeerInfo): void {
     this.#confirm.ask({
-      title: `Disconnect ${user}?`,
-      text: `The peer ${address} is told error 403 and closed with 4403. It may come back unless its token or a hook forbids it.`,
+      title: `Disconnect ${brief(user)}?`,
+      names: address,
+      text: `The peer ${id} is told error 403 and closed with 4403. It may come back unless its token or a hook forbids it.`,
       act: async reason => {
         try {
           await this.#api.delete(`peers/${segment(id)}`, { reason })
@@ -180,7 +189,8 @@ export class Peers {
 
   #askForUser (user: string): void {
     this.#confirm.ask({
-      title: `Disconnect all peers of ${user}?`,
+      title: `Disconnect all peers of ${brief(user)}?`,
+      names: user,
       text: 'Each, on whichever node, is told error 403 and closed with 4403. They may come back unless their token or a hook forbids it.',
       act: async reason => { await this.#api.post(`users/${segment(user)}/disconnect`, { reason }) },
       done: () => {

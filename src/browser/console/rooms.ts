@@ -81,7 +81,7 @@ export class Rooms {
     const focused = document.activeElement?.getAttribute('data-room')
     const most = Math.max(...rooms.map(({ members }) => members))
     this.#body.replaceChildren(...rooms.map(({ name, members }) => {
-      const button = h('button', { type: 'button', class: 'link', 'data-room': name, title: 'Show who is in it' }, name)
+      const button = h('button', { type: 'button', class: 'link clamp', 'data-room': name, title: `Show who is in ${name}` }, name)
       button.addEventListener('click', () => { this.#choose(name) })
       return h('tr', {}, h('th', { scope: 'row' }, button), h('td', { class: 'number' }, share(members / most), h('b', {}, count(members))))
     }))

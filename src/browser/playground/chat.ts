@@ -1,5 +1,5 @@
 import { isObject, type Fault, type Frame, type Json, type Peer, type SympleConnection } from '../../client/index.js'
-import { batched, find, h, keepAtEnd, timeOf } from '../dom.js'
+import { batched, brief, find, h, keepAtEnd, timeOf } from '../dom.js'
 import type { App } from './app.js'
 import { describeTo } from './check.js'
 import { explainFault } from './explain.js'
@@ -33,11 +33,15 @@ export function setUpChat (app: App): (frame: Frame) => void {
 
   app.follow(connection => {
     const noteMoves = gatherMoves(note)
-    connection.on('welcome', ({ rooms }) => { note(`You are in ${rooms.slice(1).join(', ') || 'no room but your own'}.`) })
+    connection.on('welcome', ({ rooms: [, ...rooms] }) => {
+      if (rooms.length === 0) note('You are in no room but your own.')
+      else note(`You are in ${rooms.map(brief).join(', ')}.`, rooms.join(', '))
+    })
     connection.on('roster', change => { if (change.kind === 'online' || change.kind === 'offline') noteMoves(change.kind, change.peer) })
     connection.on('frame', ({ direction, frame }) => {
       if (direction === 'in' && frame !== undefined && (frame.type === 'join:ok' || frame.type === 'leave:ok')) {
-        note(`You have ${frame.type === 'join:ok' ? 'joined' : 'left'} ${String(frame['room'])}.`)
+        const room = String(frame['room'])
+        note(`You have ${frame.type === 'join:ok' ? 'joined' : 'left'} ${brief(room)}.`, room)
       }
     })
     for (const type of ['message', 'command', 'event'] as const) {
@@ -54,8 +58,8 @@ export function setUpChat (app: App): (frame: Frame) => void {
     flush()
   }
 
-  function note (text: string): void {
-    add(h('p', { class: 'note' }, text))
+  function note (text: string, names?: string): void {
+    add(h('p', { class: 'note', title: names }, text))
   }
 
   return frame => {
@@ -65,13 +69,13 @@ export function setUpChat (app: App): (frame: Frame) => void {
 }
 
 /** Tells of those who come and go; of many at a time, how many they are. */
-function gatherMoves (note: (text: string) => void): (kind: 'online' | 'offline', peer: Peer) => void {
+function gatherMoves (note: (text: string, names?: string) => void): (kind: 'online' | 'offline', peer: Peer) => void {
   const moves = { online: [] as string[], offline: [] as string[] }
   const tell = batched(() => {
     for (const [kind, words] of [['online', 'here'], ['offline', 'gone']] as const) {
       const names = moves[kind].splice(0)
       if (names.length > MAX_NAMES) note(`${names.length} people are ${words}.`)
-      else for (const name of names) note(`${name} is ${words}.`)
+      else for (const name of names) note(`${brief(name)} is ${words}.`, name)
     }
   })
   return (kind, { name }) => {
@@ -83,13 +87,14 @@ function gatherMoves (note: (text: string) => void): (kind: 'online' | 'offline'
 function line (frame: Frame, sender: Pick<Peer, 'user' | 'name'>, own: boolean): HTMLElement {
   const now = new Date()
   const { type, to, name, node, action } = frame
+  const whom = describeTo(to) ?? 'nobody'
   const what = type === 'message' ? '' : [type, name, node, action].filter(word => typeof word === 'string').join(' ')
   return h('article', { class: own ? 'line own' : 'line' },
     avatar(sender),
     h('div', { class: 'bubble' },
       h('p', { class: 'meta' },
-        h('b', {}, own ? 'You' : sender.name),
-        h('span', {}, `to ${describeTo(to) ?? 'nobody'}`),
+        h('b', { title: own ? undefined : sender.name }, own ? 'You' : sender.name),
+        h('span', { title: whom }, `to ${whom}`),
         h('time', { datetime: now.toISOString() }, timeOf(now))
       ),
       ...what === '' ? [] : [h('p', { class: 'what' }, what)],

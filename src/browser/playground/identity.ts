@@ -1,5 +1,5 @@
-import type { Peer } from '../../client/index.js'
-import { find, h } from '../dom.js'
+import { addressOf, type Peer } from '../../client/index.js'
+import { brief, find, h } from '../dom.js'
 import type { App } from './app.js'
 import { avatar } from './peers.js'
 import type { Settings } from './settings.js'
@@ -67,11 +67,12 @@ export function setUpIdentity (app: App, settings: Settings): void {
   })
 
   function show (peer: Peer): void {
+    const address = addressOf(peer)
     you.replaceChildren(
       avatar(peer),
       h('div', { class: 'who' },
-        h('b', {}, peer.name),
-        h('code', { class: 'address', title: 'Your address: what stands in "from"' }, `${peer.user}|${peer.id}`)
+        h('b', { title: peer.name }, peer.name),
+        h('code', { class: 'address', tabindex: brief(address) === address ? undefined : '0', title: 'Your address: what stands in "from"' }, address)
       )
     )
   }

@@ -32,6 +32,8 @@ export function setUpNotice (app: App): void {
     connection.on('state', now => {
       state.dataset['state'] = now
       state.textContent = now === 'online' ? `Online as ${connection.peer!.user}` : STATES[now]
+      // There may be no room for all of it.
+      state.title = state.textContent
       if (now === 'online') {
         fault = undefined
         hide()

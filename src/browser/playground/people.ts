@@ -65,7 +65,7 @@ export function setUpRooms (app: App): void {
     connection.on('rooms', rooms => {
       const [personal, ...others] = rooms
       if (personal === undefined) return list.replaceChildren()
-      const own = h('li', { class: 'chip own', title: 'The room of all your tabs and devices' }, personal, h('span', {}, 'you'))
+      const own = h('li', { class: 'chip own', title: `${personal}: the room of all your tabs and devices` }, named(personal), h('span', {}, 'you'))
       list.replaceChildren(own, ...others.map(chip))
     })
 
@@ -75,9 +75,13 @@ export function setUpRooms (app: App): void {
         connection.leave(room).catch(() => {})
         input.focus()
       })
-      return h('li', { class: 'chip' }, room, leave)
+      return h('li', { class: 'chip', title: room }, named(room), leave)
     }
   })
+}
+
+function named (room: string): HTMLElement {
+  return h('b', {}, room)
 }
 
 function byName (a: Peer, b: Peer): number {
