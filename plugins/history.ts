@@ -38,7 +38,8 @@ export default fp(async (fastify) => {
   const sampler = new Sampler(fastify.symple as Symple)
   const timer = setInterval(() => { history.add(Date.now(), sampler.take()) }, INTERVAL * 1000)
   timer.unref()
-  const node = { id: fastify.backplane.node, host: hostname(), pid: process.pid, started: new Date().toISOString() }
+  const { node: id, started } = fastify.backplane
+  const node = { id, host: hostname(), pid: process.pid, started }
   fastify.decorate('history', { node, interval: INTERVAL, span: SPAN, after: time => history.after(time) })
   fastify.addHook('onClose', async () => {
     clearInterval(timer)

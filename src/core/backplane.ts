@@ -12,6 +12,8 @@ import type { Census } from './census.js'
 export interface Backplane {
   /** This node: unique in the cluster and for all time, so that a process that starts again is another node. */
   readonly node: string
+  /** When it started, ISO 8601, as the census of all nodes says. */
+  readonly started: string
   /** False while other nodes can't be reached: what is posted then is lost. */
   readonly connected: boolean
   /** True while there is no other node, so that there is nothing to tell and nothing to ask. */

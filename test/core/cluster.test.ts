@@ -15,6 +15,7 @@ const OTHER = 'other'
 
 /** A backplane that does what the test says, when it says so. */
 class ScriptedBackplane implements Backplane {
+  readonly started = '2026-01-01T00:00:00.000Z'
   readonly node = 'node'
   readonly connected = true
   readonly alone = false

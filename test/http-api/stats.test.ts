@@ -3,6 +3,7 @@ import t from 'tap'
 import type { Page } from '../../plugins/page.js'
 import symple, { ConfigError, createServer } from '../../src/app.js'
 import { connect, eventually, settle, startServer } from '../helper.js'
+import { startRedis } from '../redis.js'
 
 const CONSOLE_KEY = 'console-key-0123456789-0123456789'
 const API_KEY = 'api-key-0123456789-0123456789-0123'
@@ -105,6 +106,17 @@ t.test('what a node does is sampled, and told in parts', async t => {
   t.ok((await stats('?after=other:9999999999999')).times.length > 1, 'of another node nothing is known')
   for (const after of ['x', 'x:', ':1', 'x:1,', 'x'.repeat(2000)]) {
     t.match(await ask(`${origin}/api/stats?after=${after}`, CONSOLE_KEY), { status: 400, body: { detail: /after/ } }, after.slice(0, 9))
+  }
+})
+
+t.test('a node says of itself what the others are told', async t => {
+  const redis = await startRedis(t)
+  for (const env of [{}, { SYMPLE_REDIS_URL: redis.url }] as Array<Record<string, string>>) {
+    const { origin } = await startServer(t, { SYMPLE_CONSOLE_KEY: CONSOLE_KEY, ...env })
+    await eventually(async () => (await ask(`${origin}/api/nodes`, CONSOLE_KEY)).status === 200, 'nodes')
+    const { node } = (await ask(`${origin}/api/stats`, CONSOLE_KEY)).body as Stats
+    const { nodes } = (await ask(`${origin}/api/nodes`, CONSOLE_KEY)).body as { nodes: Array<Stats['node']> }
+    t.match(nodes.find(({ id }) => id === node.id), node)
   }
 })
 

@@ -27,6 +27,7 @@ export class RedisBackplane implements Backplane {
   readonly node = randomBytes(5).toString('hex')
   readonly census: RedisCensus
   readonly #clients: Clients
+  readonly started = new Date().toISOString()
   readonly #directory: Directory
   readonly #inbox: Inbox
   readonly #lease: Lease
@@ -41,7 +42,7 @@ export class RedisBackplane implements Backplane {
     const batch = new Batch(clients.commands)
     this.#clients = clients
     this.#log = log
-    const info = { host: hostname(), pid: process.pid, started: new Date().toISOString() }
+    const info = { host: hostname(), pid: process.pid, started: this.started }
     this.census = new RedisCensus({ id: this.node, ...info }, names, batch)
     const failed = (error: unknown) => { this.#failed(error) }
     this.#directory = new Directory(this.node, names, batch, failed)
