@@ -27,6 +27,8 @@ export class Cluster {
   readonly #mail: Mail
   readonly #replicas: Replicas
   readonly #latecomers: Latecomers
+  /** Peers that others have been told of, and the rooms that they are about to enter. */
+  readonly #announced = new Map<Peer, readonly Room[]>()
 
   constructor (hub: Hub, backplane: Backplane) {
     const mail = new Mail(backplane, hub.stats)
@@ -58,6 +60,7 @@ export class Cluster {
    */
   announce (peer: Peer, rooms: readonly Room[]): Promise<void> | undefined {
     const loads: Array<Promise<void>> = []
+    this.#announced.set(peer, rooms)
     for (const room of rooms) {
       (room.pending ??= new Set()).add(peer)
       this.#backplane.enter(room.place, [peer])
@@ -73,11 +76,8 @@ export class Cluster {
   }
 
   /** The peer that was announced has entered its rooms, or never will. */
-  settle (peer: Peer, rooms: readonly Room[]): void {
-    for (const room of rooms) {
-      room.pending?.delete(peer)
-      if (room.pending?.size === 0) room.pending = null
-    }
+  settle (peer: Peer): void {
+    const rooms = this.#unannounce(peer)
     this.#latecomers.makeUp(peer)
     const missed = rooms.filter(room => !peer.rooms.has(room))
     if (missed.length === 0) return
@@ -95,12 +95,15 @@ export class Cluster {
     this.#mail.tell([room], places => ({ kind: 'exit', places, id: peer.id }))
   }
 
-  /** A peer is about to leave all its rooms. */
+  /** A peer is about to leave all its rooms. Those that it was about to enter it will not. */
   departing (peer: Peer): void {
     if (this.alone) return
-    const rooms = [...peer.rooms.keys()]
+    const missed = this.#unannounce(peer).filter(room => !peer.rooms.has(room))
+    const rooms = [...peer.rooms.keys(), ...missed]
     for (const room of rooms) this.#backplane.leave(room.place, peer.id, isLast(peer, room))
     this.#mail.tell(rooms, () => ({ kind: 'exit', places: null, id: peer.id }))
+    // Others forget this node where it has nobody else. It must not go on as if they told it who comes and goes.
+    for (const room of missed) this.#hub.rooms.release(room)
   }
 
   /** A peer has published what all may see. */
@@ -133,6 +136,17 @@ export class Cluster {
 
   // What is there -------------------------------------------------------------------------------------------------
 
+  /** @returns the rooms that the peer was about to enter; they wait for it no longer */
+  #unannounce (peer: Peer): readonly Room[] {
+    const rooms = this.#announced.get(peer) ?? []
+    this.#announced.delete(peer)
+    for (const room of rooms) {
+      room.pending?.delete(peer)
+      if (room.pending?.size === 0) room.pending = null
+    }
+    return rooms
+  }
+
   #load (room: Room): Promise<void> | undefined {
     if (room.loaded) return undefined
     if (room.loading !== null) return room.loading
@@ -144,6 +158,10 @@ export class Cluster {
     room.loading = found.then(members => {
       room.loading = null
       this.#take(room, members)
+    }).catch((error: unknown) => {
+      // As where nothing can be found out now: whoever waits comes in all the same.
+      room.loading = null
+      this.#hub.log.error({ err: error, place: room.place }, 'room not read')
     })
     return room.loading
   }

@@ -74,7 +74,11 @@ export class Listener implements BackplaneListener {
   #onEnter (node: RemoteNode, { places, member }: Extract<Entry, { kind: 'enter' }>): void {
     for (const place of places) {
       const room = this.#hub.rooms.at(place)
-      if (room !== undefined) this.#replicas.apply(node, room, member)
+      if (room === undefined) continue
+      const isKnown = room.nodes?.has(node) === true
+      this.#replicas.apply(node, room, member)
+      // It may have been told when this node had been in the room before, and be out of date.
+      if (!isKnown) this.#resync.check(node, room)
     }
   }
 

@@ -144,7 +144,7 @@ export class Membership {
       try {
         is = enter()
       } finally {
-        cluster.settle(peer, rooms)
+        cluster.settle(peer)
       }
       if (is) entered()
     }

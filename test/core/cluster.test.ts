@@ -5,6 +5,7 @@ import type { Census } from '../../src/core/census.js'
 import { digestOf } from '../../src/core/digest.js'
 import { decodePacket, encodeEntry, encodePacket, type Entry } from '../../src/core/envelope.js'
 import type { Json, JsonObject } from '../../src/core/json.js'
+import { silent, type Logger } from '../../src/core/logger.js'
 import { encodeRecord } from '../../src/core/remote.js'
 import { Symple } from '../../src/core/symple.js'
 import { FakeConnection } from '../fake-connection.js'
@@ -22,7 +23,7 @@ class ScriptedBackplane implements Backplane {
   readonly counts = { published: 0, failed: 0, received: 0, gaps: 0, probesLost: 0, probeSeconds: 0, sweeps: 0 }
   readonly posted: Entry[] = []
   /** Answers to reads that are waited for, by place. */
-  readonly reads = new Map<string, (members: MemberRecord[]) => void>()
+  readonly reads = new Map<string, (members: MemberRecord[] | Promise<MemberRecord[]>) => void>()
   /** Places of which the answer waits for the test; others are empty. */
   readonly slow = new Set<string>()
   listener!: BackplaneListener
@@ -55,10 +56,10 @@ async function turn (): Promise<void> {
   for (let i = 0; i < 4; i++) await new Promise(resolve => { setImmediate(resolve) })
 }
 
-async function setUp () {
+async function setUp (log: Logger = silent) {
   const backplane = new ScriptedBackplane()
   let ids = 0
-  const symple = new Symple({ backplane, now: () => 0, newId: () => `${++ids}` })
+  const symple = new Symple({ backplane, log, now: () => 0, newId: () => `${++ids}` })
   await symple.start()
   return {
     symple,
@@ -130,11 +131,57 @@ t.test('tells of a peer\'s end those who were told of it while it joined', async
   await turn()
   const eve = remote('eve', 'eve')
   t.match(await say(list('room:den', [eve], { yours: digest() })), [{ kind: 'list', place: 'room:den', members: [{ id: 'node-1' }] }])
-  alice.session.closed(1006)
   backplane.posted.length = 0
+  alice.session.closed(1006)
+  t.strictSame(backplane.listener.members('room:den'), [], 'it is not awaited')
+  await turn()
+  t.strictSame(backplane.posted, [{ kind: 'exit', places: null, id: 'node-1' }], 'with all its rooms')
   await found('room:den', eve)
-  t.match(backplane.posted.at(-1), { kind: 'exit', places: null, id: 'node-1' }, 'with all its rooms')
-  t.strictSame(backplane.listener.members('room:den'), [])
+  t.equal(backplane.posted.length, 1, 'once')
+})
+
+t.test('reads a room again for the next peer where the one that it was read for never came', async t => {
+  const { backplane, enter, found } = await setUp()
+  const alice = await enter('alice')
+  backplane.slow.add('room:den')
+  alice.send({ type: 'join', room: 'den' })
+  await turn()
+  const den = backplane.reads.get('room:den')!
+  alice.session.closed(1006)
+  const bob = await enter('bob', 'den')
+  t.not(backplane.reads.get('room:den'), den)
+  den([remote('gone', 'gone')])
+  await turn()
+  t.strictSame(bob.connection.frames, [], 'what was read before is out of date')
+  await found('room:den', remote('eve', 'eve'))
+  t.strictSame(bob.story, ['+eve'])
+})
+
+t.test('asks a node that it did not know to be in a room whether it still is', async t => {
+  const { enter, say } = await setUp()
+  const alice = await enter('alice', 'den')
+  const [eve, dave] = [remote('eve', 'eve'), remote('dave', 'dave')]
+  const entry = (member: MemberRecord): Entry => ({ kind: 'enter', places: ['room:den'], member })
+  t.match(await say(entry(eve)), [{ kind: 'check', place: 'room:den', yours: digest(eve) }])
+  t.strictSame(await say(entry(dave)), [], 'once')
+  await say(list('room:den', [dave], { answer: true }))
+  t.strictSame(alice.story, ['+eve', '+dave', '-eve'])
+})
+
+t.test('lets peers in, and reads anew for the next, where a read fails', async t => {
+  const errors: unknown[] = []
+  const error = (fields: object, message: string) => { errors.push([fields, message]) }
+  const { backplane, enter, found } = await setUp({ ...silent, error })
+  backplane.slow.add('room:den')
+  const alice = await enter('alice', 'den')
+  const failure = new Error('broken')
+  backplane.reads.get('room:den')!(Promise.reject(failure))
+  await turn()
+  t.strictSame(alice.connection.frames.map(({ type }) => type), ['welcome'])
+  t.strictSame(errors, [[{ err: failure, place: 'room:den' }, 'room not read']])
+  const bob = await enter('bob', 'den')
+  await found('room:den', remote('eve', 'eve'))
+  t.strictSame([alice.story.length, bob.story.length], [2, 2], 'both see each other, and who was found')
 })
 
 t.test('tells nobody of the leaving of one who was not there', async t => {
