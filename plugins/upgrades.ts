@@ -12,6 +12,9 @@ export interface Upgrade {
   response: ServerResponse | null
 }
 
+/** Node notes here the response to which a socket was assigned, and nowhere else. */
+type Answered = Socket & { _httpMessage?: ServerResponse | null }
+
 const kUpgrade = Symbol('symple.upgrade')
 /** A request that may be one for an upgrade. */
 export type Request = IncomingMessage & { [kUpgrade]?: Upgrade | undefined }
@@ -121,10 +124,10 @@ export class Upgrades {
   }
 
   /** While a gateway closes, its Fastify answers at once, and none of our hooks hears of it. */
-  #watch (socket: Socket, handle: () => boolean): boolean {
-    const { bytesWritten } = socket
+  #watch (socket: Answered, handle: () => boolean): boolean {
     const handled = handle()
-    if (this.#pending.has(socket) && socket.bytesWritten > bytesWritten) end(socket)
+    // Hooks may write before there is an answer, and answer piece by piece.
+    if (this.#pending.has(socket) && socket._httpMessage?.writableEnded === true) end(socket)
     return handled
   }
 
@@ -170,6 +173,7 @@ function destroy (this: Duplex): void {
 
 /** Ends a socket when what was written is on its way, or when there has been time enough for that. */
 function end (socket: Duplex, last = ''): void {
+  if (socket.writableEnded) return
   const timer = setTimeout(() => { socket.destroy() }, END_TIMEOUT).unref()
   socket.on('close', () => { clearTimeout(timer) })
   socket.end(last, () => { socket.destroy() })

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import type { AddressInfo, Socket } from 'node:net'
 import { join } from 'node:path'
+import websocket from '@fastify/websocket'
 import Fastify from 'fastify'
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
@@ -280,6 +281,52 @@ t.test('an upgrade that comes when ours are gone, and others are not, does not h
   t.match(late.text, /^HTTP\/1\.1 503 /)
   proceed()
   await closing
+})
+
+t.test('a hook may write before the answer, and answer in pieces, or at once', async t => {
+  for (const hosted of [true, false]) {
+    const app = Fastify()
+    t.teardown(() => app.close())
+    if (hosted) await app.register(websocket)
+    app.addHook('onRequest', async (request, reply) => {
+      reply.raw.writeEarlyHints({ link: '</style.css>; rel=preload' })
+      const { refusal } = request.headers
+      if (refusal === 'at once') return await reply.code(403).send('no')
+      await new Promise(setImmediate)
+    })
+    app.addHook('onRequest', (request, reply, done) => {
+      if (request.headers['refusal'] === undefined) return done()
+      reply.hijack()
+      reply.raw.writeHead(403, { 'content-type': 'text/plain' })
+      reply.raw.write('first')
+      setImmediate(() => { reply.raw.end('second') })
+    })
+    await app.register(symple, MOUNT)
+    await app.listen({ host: '127.0.0.1', port: 0 })
+    const { port } = app.server.address() as AddressInfo
+    const ends = new Map<Socket, number>()
+    app.server.on('connection', (socket: Socket) => {
+      const end = socket.end.bind(socket) as (...args: unknown[]) => Socket
+      Object.assign(socket, {
+        end: (...args: unknown[]) => {
+          ends.set(socket, (ends.get(socket) ?? 0) + 1)
+          return end(...args)
+        }
+      })
+    })
+    const alice = await new TestClient(`ws://127.0.0.1:${port}/realtime`).opened()
+    await alice.authenticate({ user: 'alice' })
+    t.equal(ends.size, 0)
+    for (const [refusal, last] of [['in pieces', 'second'], ['at once', 'no']] as const) {
+      const raw = await openRaw(t, port)
+      raw.write(upgradeRequest('/realtime', { refusal }))
+      await raw.gone
+      t.match(raw.text, 'HTTP/1.1 103 ')
+      t.match(raw.text, 'HTTP/1.1 403 ')
+      t.match(raw.text, last, `${refusal}, ${String(hosted)}`)
+    }
+    t.strictSame([...ends.values()], [1, 1], 'each is ended once')
+  }
 })
 
 t.test('options of the router that make other addresses the same', async t => {
