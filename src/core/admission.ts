@@ -1,6 +1,8 @@
+import { Attempts } from './attempts.js'
 import { SympleError } from './errors.js'
 import type { Hub } from './hub.js'
 import type { Json } from './json.js'
+import type { Later } from './later.js'
 import { Networks } from './networks.js'
 import { Pace } from './pace.js'
 import type { Session } from './session.js'
@@ -34,6 +36,8 @@ export class Admission {
   readonly #failing: Pace
   /** Null: nothing is limited for each network. */
   readonly #networks: Networks | null
+  /** Null: any number may fail. */
+  readonly #attempts: Attempts | null
   /** Those who are no peers yet, and those who will not be any more; who came first is the first. */
   readonly #unauthenticated = new Set<Session>()
   readonly #warned = new Map<LimitName, number>()
@@ -48,6 +52,9 @@ export class Admission {
     this.#failing = new Pace(ipAuthFailures, ipRateSeconds)
     const limits = [ipConnectionRate, ipAuthFailures, ipMaxConnections, ipMaxUnauthenticated]
     this.#networks = limits.every(limit => limit === Infinity) ? null : new Networks(CAPACITY)
+    this.#attempts = ipAuthFailures === Infinity
+      ? null
+      : new Attempts(this.#networks!, this.#failing, hub.now, (host, wait) => this.#tooManyFailures(host, wait))
   }
 
   /**
@@ -87,34 +94,26 @@ export class Admission {
   }
 
   /**
-   * Counts an attempt to authenticate as one that fails, unless `acquit` follows.
+   * Has a client try to authenticate: at once, or when it is known of others of its network whether they fail.
    *
-   * @throws SympleError 429 where too many have failed
+   * @throws SympleError 429, at once or later, where too many have failed; else what `act` throws
    */
-  attempt (host: string): void {
-    if (this.#networks === null) return
-    const now = this.#hub.now()
-    const wait = this.#failing.wait(this.#networks.find(host)?.failed ?? -Infinity, now)
-    if (wait > 0) throw this.#tooManyFailures(host, wait)
-    this.#networks.update(host, now, network => { network.failed = this.#failing.take(network.failed, now) })
-  }
-
-  /** An attempt to authenticate has not failed, or not by the client's fault. */
-  acquit (host: string): void {
-    const network = this.#networks?.find(host)
-    if (network !== undefined) network.failed = this.#failing.giveBack(network.failed)
+  attempt<T> (session: Session, act: () => Later<T>): Later<T> {
+    return this.#attempts === null ? act() : this.#attempts.make(session, act)
   }
 
   /** A connection is a peer. */
   welcome (session: Session): void {
-    this.acquit(session.client.host)
     this.#settle(session)
   }
 
   /** A connection is gone. */
   leave (session: Session): void {
     this.#settle(session)
-    this.#networks?.update(session.client.host, this.#hub.now(), network => { network.connections-- })
+    this.#networks?.update(session.client.host, this.#hub.now(), network => {
+      network.connections--
+      network.waiting?.delete(session)
+    })
   }
 
   /**

@@ -1,5 +1,5 @@
 import { anonymous } from './auth.js'
-import { authenticationFault, isUnavailable } from './faults.js'
+import { authenticationFault } from './faults.js'
 import { identify, type Candidate } from './handshake.js'
 import type { Json } from './json.js'
 import { decode } from './protocol.js'
@@ -16,8 +16,7 @@ export function enter (session: Session, data: Buffer, binary: boolean): Promise
   try {
     const { message } = decode(data, binary, hub.limits.maxMessageSize)
     id = message['id']
-    hub.admission.attempt(client.host)
-    const candidate = identify(hub, message, client, connection)
+    const candidate = hub.admission.attempt(session, () => identify(hub, message, client, connection))
     const work = candidate instanceof Promise
       ? candidate.then(async identified => await arrive(session, identified))
       : arrive(session, candidate)
@@ -33,15 +32,10 @@ function arrive (session: Session, candidate: Candidate): Promise<void> | undefi
   const { hub, client } = session
   // With each fresh token the hook is asked again.
   if (hub.authenticate === anonymous || !hub.hooks.authenticate) client.request = undefined
-  // It may go while others are asked for what they know.
-  const isHere = () => {
-    if (session.alive) return true
-    hub.admission.acquit(client.host)
-    return false
-  }
-  if (!isHere()) return undefined
+  if (!session.alive) return undefined
   return hub.membership.arrive(candidate.peer, candidate.terms.rooms, () => {
-    if (!isHere()) return false
+    // It may go while others are asked for what they know.
+    if (!session.alive) return false
     session.welcome(candidate)
     return true
   })
@@ -50,7 +44,5 @@ function arrive (session: Session, candidate: Candidate): Promise<void> | undefi
 function reject (session: Session, error: unknown, id: Json | undefined): void {
   const { hub, client, whose } = session
   client.request = undefined
-  // Who does not wait for the answer is no more to blame for it.
-  if (isUnavailable(error)) hub.admission.acquit(client.host)
   if (session.alive) session.refuse(authenticationFault(hub, error, whose), id)
 }

@@ -1,4 +1,5 @@
 import { networkOf } from './address.js'
+import type { Session } from './session.js'
 
 /** What is known of the clients of one network. */
 export interface Network {
@@ -8,6 +9,10 @@ export interface Network {
   /** Until when its connections and its failures to authenticate count: see `Pace`. */
   opened: number
   failed: number
+  /** Attempts to authenticate of which it is not known yet what comes of them. */
+  pending: number
+  /** Who waits to make one, and what begins it; who came first is the first. Null: nobody yet. */
+  waiting: Map<Session, () => void> | null
 }
 
 /**
@@ -39,7 +44,7 @@ export class Networks {
   update (host: string, now: number, change: (network: Network) => void): void {
     const key = networkOf(host)
     const network = this.#present.get(key) ?? this.#past.get(key) ??
-      { connections: 0, unauthenticated: 0, opened: -Infinity, failed: -Infinity }
+      { connections: 0, unauthenticated: 0, opened: -Infinity, failed: -Infinity, pending: 0, waiting: null }
     change(network)
     this.#past.delete(key)
     if (network.connections > 0) {
@@ -60,6 +65,6 @@ export class Networks {
   }
 }
 
-function isSpent ({ opened, failed }: Network, now: number): boolean {
-  return opened <= now && failed <= now
+function isSpent ({ opened, failed, pending }: Network, now: number): boolean {
+  return opened <= now && failed <= now && pending === 0
 }

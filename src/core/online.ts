@@ -1,6 +1,6 @@
 import { anonymous } from './auth.js'
 import { CloseCode, SympleError } from './errors.js'
-import { authenticationFault, isUnavailable, messageFault } from './faults.js'
+import { authenticationFault, messageFault } from './faults.js'
 import { reidentify, welcome, type Terms } from './handshake.js'
 import type { Hub } from './hub.js'
 import type { Json, JsonObject } from './json.js'
@@ -94,19 +94,15 @@ export class Online {
       const retryAfter = Math.ceil(early / 100) / 10
       throw new SympleError(429, 'Token refreshed too often', { limit: 'refresh', retryAfter })
     }
-    hub.admission.attempt(client.host)
     const { refreshInterval } = hub.limits
     this.#refreshAt = refreshInterval === Infinity ? -Infinity : hub.now() + refreshInterval * 1000
     this.#refreshing = true
     try {
-      const terms = await reidentify(hub, message, client, this.peer)
+      const checked = () => reidentify(hub, message, client, this.peer)
+      const terms = await hub.admission.attempt(this.#session, checked)
       // The application may have it enter rooms meanwhile.
-      await hub.membership.settled(this.peer, () => {
-        if (this.#isHere) return this.#adopt(terms, old)
-        return hub.admission.acquit(client.host)
-      })
+      await hub.membership.settled(this.peer, () => this.#isHere ? this.#adopt(terms, old) : undefined)
     } catch (error) {
-      if (isUnavailable(error)) hub.admission.acquit(client.host)
       if (!this.#isHere) return
       const known = authenticationFault(hub, error, whose)
       hub.log.info({ ...whose, ...known.logged }, 'refresh refused')
@@ -128,11 +124,10 @@ export class Online {
   }
 
   async #adopt (terms: Terms, old: Terms): Promise<void> {
-    const { hub, client, whose } = this.#session
+    const { hub, whose } = this.#session
     const { peer } = this
     const rooms = this.#roomsAfter(old, terms)
     this.#restOn(terms)
-    hub.admission.acquit(client.host)
     hub.stats.auths.ok++
     if (peer.regrant(terms.fixed)) hub.membership.change(peer)
     const joins = [...terms.rooms].filter(name => !hub.rooms.isMember(peer, name))

@@ -21,13 +21,8 @@ export class Pace {
     return Math.max(0, due - now - this.#slack)
   }
 
-  /** @returns what `due` is when one more was taken */
-  take (due: number, now: number): number {
-    return Math.max(due, now) + this.#interval
-  }
-
-  /** @returns what `due` is when one was given back */
-  giveBack (due: number): number {
-    return due - this.#interval
+  /** @returns what `due` is when some more were taken */
+  take (due: number, now: number, count = 1): number {
+    return Math.max(due, now) + this.#interval * count
   }
 }

@@ -58,7 +58,7 @@ t.test('a pace lets a burst pass, refills evenly, and never lets more pass than 
   t.equal(pace.wait(due, 100), 2000)
   t.equal(pace.wait(due, 2099), 1)
   t.equal(pace.wait(due, 2100), 0)
-  t.equal(pace.wait(pace.giveBack(due), 100), 0)
+  t.equal(pace.wait(pace.take(5, 100, 3), 100), 2000, 'three at once')
   t.equal(new Pace(Infinity, 1).wait(new Pace(Infinity, 1).take(5, 5), 5), 0)
   t.equal(new Pace(1, Infinity).wait(1e9, 0), 0)
 
@@ -213,6 +213,52 @@ t.test('limits refused attempts to authenticate from one network', async t => {
   const frames = await Promise.all(Array.from({ length: 20 }, async () => await attempt('bad')))
   t.equal(frames.filter(({ status }) => status === 401).length, 3)
   t.equal(symple.stats.limits.ip_auth_failures, 3 + 17)
+})
+
+t.test('has attempts of one network wait while as many are under way as may fail, and blames nobody before it is known', async t => {
+  const answers: Array<(good: boolean) => void> = []
+  const { symple, open } = setUp({ ipAuthFailures: 3, ipRateSeconds: 1000 }, {
+    authenticator: ({ user }) => new Promise((resolve, reject) => {
+      answers.push(good => {
+        if (good) resolve({ user, name: undefined, rooms: [], fixed: {} })
+        else reject(new SympleError(401, 'Invalid token'))
+      })
+    })
+  })
+  const answer = async (...good: boolean[]) => {
+    for (const one of good) answers.shift()!(one)
+    await turn()
+  }
+  const crowd = Array.from({ length: 10 }, () => open())
+  for (const { say } of crowd) say(AUTH)
+  const statuses = () => crowd.map(({ connection }) => connection.frames.find(({ type }) => type !== 'presence')?.status ?? 0)
+  t.equal(answers.length, 3)
+  t.equal(symple.knock('192.0.2.1'), null, 'nobody has failed')
+  const other = open('192.0.2.2')
+  other.say(AUTH)
+  t.equal(answers.length, 4, 'another network does not wait')
+  answers.pop()!(true)
+  await answer(true, true, true)
+  t.strictSame(statuses(), [200, 200, 200, 0, 0, 0, 0, 0, 0, 0])
+  crowd[6]!.leave()
+  await answer(true, true, false)
+  t.strictSame(statuses(), [200, 200, 200, 200, 200, 401, 0, 0, 0, 0])
+  t.equal(answers.length, 2, 'one has failed')
+  await answer(true, false)
+  t.equal(answers.length, 1, 'two have')
+  t.equal(symple.knock('192.0.2.1'), null)
+  await answer(true)
+  t.strictSame(statuses(), [200, 200, 200, 200, 200, 401, 0, 200, 401, 200], 'nobody is refused for others')
+  t.equal(answers.length, 0, 'who has left is not asked for')
+
+  t.comment('who waits when one too many fails is refused, too')
+  const guesses = Array.from({ length: 3 }, () => open())
+  for (const { say } of guesses) say(AUTH)
+  t.equal(answers.length, 1)
+  await answer(false)
+  t.strictSame(guesses.map(({ connection }) => connection.frames[0]!.status), [401, 429, 429])
+  t.match(symple.knock('192.0.2.1'), { status: 429 })
+  t.equal(symple.stats.limits.ip_auth_failures, 3)
 })
 
 t.test('holds nothing against an address whose client left before an answer, unless the answer is that it is refused', async t => {
