@@ -130,8 +130,13 @@ function readKey (path: string): string {
   }
 }
 
-/** The algorithms that a key is for, by its type alone. */
-function algorithmsFor ({ asymmetricKeyType: type, asymmetricKeyDetails: details = {} }: KeyObject): readonly string[] {
+/**
+ * The algorithms that a key is for, by its type alone.
+ *
+ * @throws ConfigError for one that tokens can't be checked with
+ */
+export function algorithmsFor (key: KeyObject): readonly string[] {
+  const { asymmetricKeyType: type, asymmetricKeyDetails: details = {} } = key
   if (type === 'rsa') {
     if (details.modulusLength! >= MIN_RSA_BITS) return RSA
     throw new ConfigError(`SYMPLE_JWT_PUBLIC_KEY must have at least ${MIN_RSA_BITS} bits`)

@@ -1,5 +1,7 @@
+import { createPublicKey } from 'node:crypto'
 import {
-  createLocalJWKSet, errors, jwtVerify, type JSONWebKeySet, type JWTPayload, type JWTVerifyGetKey, type JWTVerifyOptions
+  createLocalJWKSet, errors, jwtVerify,
+  type JSONWebKeySet, type JWK, type JWTPayload, type JWTVerifyGetKey, type JWTVerifyOptions
 } from 'jose'
 import { notTheirs, type Authenticator } from '../src/core/auth.js'
 import { grantOf } from '../src/core/claims.js'
@@ -7,7 +9,7 @@ import { SympleError } from '../src/core/errors.js'
 import { isNestedWithin, isObject, MAX_DEPTH, type Json, type JsonObject } from '../src/core/json.js'
 import type { Limits } from '../src/core/limits.js'
 import type { Logger } from '../src/core/logger.js'
-import type { JwtConfig } from './jwt-config.js'
+import { algorithmsFor, type JwtConfig } from './jwt-config.js'
 import { RemoteDocument } from './remote-document.js'
 
 export interface JwtOptions {
@@ -122,8 +124,11 @@ async function verifyWith (keys: JWTVerifyGetKey, token: string, checks: JWTVeri
   }
 }
 
+/** Whether the key is to blame: there is none, it is another one, or it can't be used. */
 function isOfKey (error: unknown): boolean {
-  return error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWSSignatureVerificationFailed
+  if (!(error instanceof errors.JOSEError)) return true
+  const { JWKInvalid, JWKSInvalid, JWKSNoMatchingKey, JWSSignatureVerificationFailed: BadSignature } = errors
+  return [JWKInvalid, JWKSInvalid, JWKSNoMatchingKey, BadSignature].some(kind => error instanceof kind)
 }
 
 function isOfClaims (error: unknown): boolean {
@@ -131,11 +136,20 @@ function isOfClaims (error: unknown): boolean {
   return [JWTExpired, JWTClaimValidationFailed, JWTInvalid].some(kind => error instanceof kind)
 }
 
-/** @throws for a set without keys too: with such, an issuer that is in trouble would have all its tokens refused */
+/** @throws for a set without a good key: by it, an issuer in trouble would have all its tokens refused */
 function parseKeys (json: unknown): JWTVerifyGetKey {
   const keys = createLocalJWKSet(json as JSONWebKeySet)
-  if (keys.jwks().keys.length === 0) throw new Error('The set has no keys')
+  if (!keys.jwks().keys.some(isUsable)) throw new Error('The set has no key that can be used')
   return keys
+}
+
+function isUsable (key: JWK): boolean {
+  if (key.d !== undefined || (key.use !== undefined && key.use !== 'sig')) return false
+  try {
+    return algorithmsFor(createPublicKey({ key, format: 'jwk' })).length > 0
+  } catch {
+    return false
+  }
 }
 
 /** @param name of the claim; dots lead into objects, where no claim is called so */

@@ -85,7 +85,8 @@ t.test('takes no secret, and no key that is none, from the set', async t => {
     body: JSON.stringify({
       keys: [
         { kty: 'oct', kid: 'secret', k: secret.toString('base64url') }, { kty, e, kid: 'broken', n: 'AQAB' },
-        { ...rsa(1024).publicKey.export({ format: 'jwk' }), kid: 'small' }, { kty: 'unheard of', kid: 'new' }
+        { ...rsa(1024).publicKey.export({ format: 'jwk' }), kid: 'small' }, { kty: 'unheard of', kid: 'new' },
+        { ...rsa().publicKey.export({ format: 'jwk' }), kid: 'good' }
       ]
     })
   }
@@ -125,6 +126,19 @@ t.test('finds keys that come later, and has those that are withdrawn out within 
   t.equal(await check(tokenBy(three, 'one')), '401 unknown key', 'what is so old nobody uses')
 })
 
+t.test('finds the key that takes the place of one that can not be used, under the same name', async t => {
+  const mended = rsa()
+  const keys = await startKeyServer(t, { one: rsa(1024), two: ec() })
+  const { check, pass } = setUp(t, keys)
+  const token = tokenBy(mended, 'one')
+  t.equal(await check(token), '401 the key can not be used')
+  keys.keys.set('one', mended)
+  t.equal(await check(token), '401 the key can not be used', 'the set has been got a moment ago')
+  pass(10)
+  t.equal(await check(token), 'alice')
+  t.equal(keys.requests, 2)
+})
+
 t.test('asks no more than once in ten seconds, whatever comes', async t => {
   const keys = await startKeyServer(t, { one: ec() })
   const { check, pass } = setUp(t, keys)
@@ -142,6 +156,11 @@ t.test('asks no more than once in ten seconds, whatever comes', async t => {
 t.test('goes on with the keys that it has while the URL says nothing of use', async t => {
   const [one, two] = [ec(), ec()]
   const elsewhere = await startKeyServer(t, { two })
+  const key = { ...two.publicKey.export({ format: 'jwk' }), kid: 'two' }
+  const unusable = [
+    { kty: 'EC', kid: 'two' }, { kty: 'oct', k: 'c2VjcmV0' }, rsa(1024).publicKey.export({ format: 'jwk' }),
+    { ...key, use: 'enc' }, two.privateKey.export({ format: 'jwk' })
+  ]
   const answers = {
     'an error': { status: 500, body: '{"keys":[]}' },
     'nothing there': { status: 404, body: '{}' },
@@ -151,6 +170,8 @@ t.test('goes on with the keys that it has while the URL says nothing of use', as
     'no set': { body: '[]' },
     'an empty set': { body: '{"keys":[]}' },
     'keys that are none': { body: '{"keys":["x"]}' },
+    'a key without anything': { body: '{"keys":[{}]}' },
+    'keys that can not be used': { body: JSON.stringify({ keys: unusable }) },
     'too much': { body: JSON.stringify({ keys: [], x: 'x'.repeat(300_000) }) },
     'another place': { status: 302, location: elsewhere.url }
   }

@@ -66,7 +66,8 @@ export interface PeerSocket {
  * @param peer what the client would be
  * @param auth what it sent, the token included, which belongs into no log
  * @param request the HTTP request of its connection. Where tokens are checked, it is kept as long as the connection,
- *   for fresh tokens that may come: some 2 KB and the headers of the client. Else it is let go when the client is in
+ *   for fresh tokens that may come: some 2 KB and the headers of the client. Else it is let go when the client is in.
+ *   A hook that was set after that gets `undefined` for the fresh tokens of such a client
  */
 export type AuthenticateHook<R = unknown> = (
   peer: Applicant, auth: Auth, request: R
