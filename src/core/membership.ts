@@ -86,7 +86,10 @@ export class Membership {
       for (const name of joins) presence.join(peer, name, nothing)
       return true
     }, () => {
-      for (const name of joins) events.tell('join', peer, name)
+      for (const name of joins) {
+        // A listener may have sent it away.
+        if (rooms.isMember(peer, name)) events.tell('join', peer, name)
+      }
       // After the others: who is in one of either kind sees it all the time.
       for (const name of leaves) {
         if (rooms.isMember(peer, name)) this.leave(peer, name, nothing)

@@ -476,6 +476,21 @@ t.test('has hooks decide again, and tells the application what has changed', asy
   await symple.close()
 })
 
+t.test('tells no more of a peer that a listener has sent away', async t => {
+  const { symple, enter } = setUp({
+    authenticator: book({ a: { rooms: ['one'] }, b: { rooms: ['two', 'three', 'four'] } }), limits: { refreshInterval: 0 }
+  })
+  const told: string[] = []
+  for (const event of ['online', 'offline'] as const) symple.on(event, () => { told.push(event) })
+  for (const event of ['join', 'leave'] as const) symple.on(event, (_peer, room) => { told.push(`${event} ${room}`) })
+  symple.on('join', ({ id }, room) => { if (room === 'two') symple.disconnect(id) })
+  const { session } = enter({ token: 'a' })
+  send(session, { type: 'auth', token: 'b' })
+  await turn()
+  t.strictSame(told, ['online', 'join two', 'offline'])
+  await symple.close()
+})
+
 // Whatever comes -----------------------------------------------------------------------------------------------
 
 const ROOMS = ['r1', 'r2', 'r3']
