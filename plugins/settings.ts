@@ -168,8 +168,10 @@ function valueOf (option: string, value: unknown, schema: VariableSchema): unkno
   const type = Array.isArray(value) ? 'array' : typeof value
   if (!types.includes(type)) throw new ConfigError(`${option} must be ${types.map(article).join(' or ')}`)
   if (!Array.isArray(value)) return type === 'boolean' && schema.flag === undefined ? String(value) : value
-  if (value.every(item => typeof item === 'string')) return value.join(',')
-  throw new ConfigError(`${option} must hold nothing but strings`)
+  if (!value.every(item => typeof item === 'string')) throw new ConfigError(`${option} must hold nothing but strings`)
+  // The variable is a list with commas: it would be two of them.
+  if (value.some(item => item.includes(','))) throw new ConfigError(`${option} must hold nothing with a comma in it`)
+  return value.join(',')
 }
 
 function typesOf ({ type, flag, accepts = [] }: VariableSchema): string[] {

@@ -167,6 +167,7 @@ t.test('an option of another type is refused, even where its text would do', asy
   t.equal(await refusal(t, { host: 1 }), 'host must be a string')
   t.equal(await refusal(t, { allowedOrigins: 1 }), 'allowedOrigins must be a string or an array')
   t.equal(await refusal(t, { allowedOrigins: [1] }), 'allowedOrigins must hold nothing but strings')
+  t.equal(await refusal(t, { allowedOrigins: ['a', 'b,c'] }), 'allowedOrigins must hold nothing with a comma in it')
   t.equal(await refusal(t, { trustProxy: 1 }), 'trustProxy must be a string or a boolean or an array')
   t.equal(await refusal(t, { metrics: 'no' }), 'metrics must be a boolean')
   t.equal(await refusal(t, { authenticate: 'nobody' }), 'authenticate must be a function')
