@@ -7,7 +7,13 @@ const product = {
   script: path('../dist/src/server.js'),
   dialect: 'symple',
   // Everything is as it comes, except for what the load would run into.
-  env: { SYMPLE_HOST: '127.0.0.1', LOG_LEVEL: 'warn', SYMPLE_RATE_LIMIT: '0', SYMPLE_DRAIN_SECONDS: '0' },
+  env: {
+    SYMPLE_HOST: '127.0.0.1',
+    LOG_LEVEL: 'warn',
+    SYMPLE_RATE_LIMIT: '0',
+    SYMPLE_PRESENCE_RATE: '0',
+    SYMPLE_DRAIN_SECONDS: '0'
+  },
   /** Answers with 200 when all is there that it needs. Without: it is ready when it listens. */
   readiness: '/readyz'
 }

@@ -19,7 +19,7 @@ symple-server, next to two servers that one could have instead:
   once, sends it to each member of a room, and checks nothing.
 - **Socket.IO** with its rooms, on WebSockets only (\`bench/servers/socketio.js\`).
 
-symple-server runs with all its checks, only the rate limit is off.
+symple-server runs with all its checks, only the rate limits are off.
 
 ## Results
 
