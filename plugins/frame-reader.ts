@@ -50,26 +50,34 @@ export class FrameReader {
 
   /** Takes a chunk, and its memory with it. */
   push (chunk: Buffer): void {
-    const held = this.#held
-    const bytes = held === null ? chunk : Buffer.concat([held, chunk])
-    this.#held = null
+    const isFresh = this.#held === null
+    const bytes = this.#behindHeld(chunk)
     let at = 0
     if (this.#rest === 0 && this.#head === null && !this.#fragmented) {
       for (let end = this.#read(bytes, 0); end > at; end = this.#read(bytes, at)) at = end
       // Once only: who sends a frame in crumbs has the library put them together.
-      if ((held === null || at > 0) && this.#isBegun(bytes, at)) {
+      if ((isFresh || at > 0) && this.#isBegun(bytes, at)) {
         this.#held = Buffer.from(bytes.subarray(at))
         return
       }
     }
     // It gets all that is left of the chunk: should it refuse a frame, we hear of that only when we are done.
-    if (at < bytes.length) this.#hand(bytes.subarray(at))
+    if (at === bytes.length) return
+    const rest = bytes.subarray(at)
+    this.#follow(rest)
+    this.#owner.handOver(rest)
   }
 
   /** Takes a chunk of which no message is to be read any more. */
   pass (chunk: Buffer): void {
-    this.#owner.handOver(this.#held === null ? chunk : Buffer.concat([this.#held, chunk]))
+    this.#owner.handOver(this.#behindHeld(chunk))
+  }
+
+  /** What is held, and is no more, with a chunk behind it. */
+  #behindHeld (chunk: Buffer): Buffer {
+    const held = this.#held
     this.#held = null
+    return held === null ? chunk : Buffer.concat([held, chunk])
   }
 
   /** @returns where the message ends that begins there; the same place: none that can be read here */
@@ -100,12 +108,7 @@ export class FrameReader {
     return at + headerSize + size > bytes.length
   }
 
-  #hand (chunk: Buffer): void {
-    this.#follow(chunk)
-    this.#owner.handOver(chunk)
-  }
-
-  /** Keeps in step with the library. */
+  /** Keeps in step with the library, which gets this. */
   #follow (chunk: Buffer): void {
     let at = this.#rest
     let bytes = chunk
