@@ -6,7 +6,7 @@ import { freePort, startRedis, type RedisServer } from '../redis.js'
 const MASTERS = 3
 const SLOTS = 16_384
 
-/** Milliseconds after which a server of the cluster counts as failed. */
+/** Milliseconds that make a replica step in soon. */
 const NODE_TIMEOUT = 1000
 
 /** A Redis Cluster of three masters, each with one replica. */
@@ -21,12 +21,13 @@ export class RedisCluster {
     t.teardown(() => { this.client.disconnect() })
   }
 
-  static async start (t: Test): Promise<RedisCluster> {
+  /** @param nodeTimeout milliseconds after which a server of it counts as failed */
+  static async start (t: Test, nodeTimeout = NODE_TIMEOUT): Promise<RedisCluster> {
     const buses: number[] = []
     const servers: RedisServer[] = []
     for (let i = 0; i < 2 * MASTERS; i++) {
       buses.push(await freePort())
-      const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', String(NODE_TIMEOUT), '--cluster-port', String(buses[i])]
+      const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', String(nodeTimeout), '--cluster-port', String(buses[i])]
       servers.push(await startRedis(t, { args: [...args, '--cluster-replica-validity-factor', '0', '--repl-diskless-sync-delay', '0'] }))
     }
     const clients = servers.map(server => server.client())
@@ -61,6 +62,12 @@ export class RedisCluster {
   /** Kills the master that has a key, and waits until its replica is the master. */
   async killMasterOf (key: string): Promise<void> {
     await this.#kill(await this.client.cluster('KEYSLOT', key))
+  }
+
+  /** The master that has a key. */
+  async masterOf (key: string): Promise<RedisServer> {
+    const port = await this.#masterOf(await this.client.cluster('KEYSLOT', key))
+    return this.#servers.find(server => server.port === port)!
   }
 
   /** The same for some master that has a replica still. */

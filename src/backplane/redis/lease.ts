@@ -31,15 +31,22 @@ export class Lease {
   readonly #directory: Directory
   /** Milliseconds. */
   readonly #ttl: number
+  /** Milliseconds between two renewals. */
+  readonly #interval: number
+  /** Milliseconds for which an answer may be waited without a doubt about all leases. */
+  readonly #patience: number
   readonly #events: LeaseEvents
   readonly #log: Logger
   readonly #info: string
   /** Nodes that are gone, as long as anything of them may still stand in the directory. */
   readonly #gone = new Set<string>()
+  /** Nodes that had no lease at the last look. */
+  #missing: ReadonlySet<string> = new Set()
   /** Nodes after which this one is clearing up. */
   readonly #sweeping = new Set<string>()
   #timer: NodeJS.Timeout | null = null
-  #running = false
+  #renewing = false
+  #looking = false
   #held = false
   #stopped = false
   #renewedAt = -Infinity
@@ -55,13 +62,15 @@ export class Lease {
     this.#batch = batch
     this.#directory = directory
     this.#ttl = ttl
+    this.#interval = ttl / RENEWALS
+    this.#patience = this.#interval / 2
     this.#events = events
     this.#log = log
     this.#info = JSON.stringify(info)
   }
 
   async start (): Promise<void> {
-    this.#timer = setInterval(() => { this.#beat() }, this.#ttl / RENEWALS)
+    this.#timer = setInterval(() => { this.#beat() }, this.#interval)
     await this.#beat()
   }
 
@@ -99,19 +108,27 @@ export class Lease {
   }
 
   async #beat (): Promise<void> {
-    if (this.#running || this.#stopped) return
-    this.#running = true
+    if (this.#renewing || this.#stopped) return
+    this.#renewing = true
     try {
       await this.#renew()
-      this.#events.renewed()
-      await this.#look()
     } catch (error) {
-      // Redis is away, which others say aloud. When it is back, all nodes get the time to show themselves.
-      this.#since = null
-      this.#log.debug({ err: error }, 'lease not renewed')
+      return this.#failed(error)
     } finally {
-      this.#running = false
+      this.#renewing = false
     }
+    this.#events.renewed()
+    // Beside the next renewals: where leases are spread over servers, that of another may be slower than one's own.
+    if (this.#looking) return
+    this.#looking = true
+    await this.#look().catch((error: unknown) => { this.#failed(error) })
+    this.#looking = false
+  }
+
+  /** Redis is away, which others say aloud. When it is back, all nodes get the time to show themselves. */
+  #failed (error: unknown): void {
+    this.#since = null
+    this.#log.debug({ err: error }, 'no look at leases')
   }
 
   async #renew (): Promise<void> {
@@ -124,7 +141,7 @@ export class Lease {
       this.#batch.send('hset', this.#names.nodes, this.#node, this.#info)
     ])
     const now = performance.now()
-    const late = now - this.#renewedAt > this.#ttl * 2 / RENEWALS
+    const late = now - this.#renewedAt > this.#interval + this.#patience
     const expired = this.#held && existed !== 1
     // This node or Redis stood still. In the second case the others could not renew theirs either.
     if (late || expired) this.#since = null
@@ -136,24 +153,32 @@ export class Lease {
     this.#events.expired()
   }
 
-  /** Who has no lease is gone, once each node has had the time to renew its own. */
+  /**
+   * Who twice has no lease is gone, once each node has had the time to renew its own. Also asked before that time is
+   * over, since each lease may be on another server: one that stands still must be noticed.
+   */
   async #look (): Promise<void> {
-    if (performance.now() - this.#since! < this.#ttl) return
+    const asked = performance.now()
     const listed = new Set(await this.others())
     const others = [...new Set([...listed, ...this.#events.nodes()])].filter(node => node !== this.#node)
     const alive = await Promise.all(others.map(async node => await this.#isAlive(node)))
-    for (const [i, node] of others.entries()) {
-      if (alive[i] === true) {
-        this.#gone.delete(node)
-        continue
-      }
-      this.#gone.add(node)
-      this.#events.gone(node)
-      if (listed.has(node)) this.#sweep(node)
+    if (performance.now() - asked > this.#patience) this.#since = null
+    const missing = new Set(others.filter((_, i) => alive[i] !== true))
+    const mayJudge = this.#since !== null && asked - this.#since >= this.#ttl
+    for (const node of others) {
+      if (!missing.has(node)) this.#gone.delete(node)
+      else if (mayJudge && this.#missing.has(node)) this.#lose(node, listed.has(node))
     }
+    this.#missing = missing
     for (const node of this.#gone) {
       if (!listed.has(node)) this.#gone.delete(node)
     }
+  }
+
+  #lose (node: string, isListed: boolean): void {
+    this.#gone.add(node)
+    this.#events.gone(node)
+    if (isListed) this.#sweep(node)
   }
 
   async #isAlive (node: string): Promise<boolean> {
