@@ -19,9 +19,9 @@ const MAX_HELD = 65536
 export interface FrameReaderOwner {
   /** Whether nothing more will be read for now. */
   readonly paused: boolean
-  /** A whole message, unmasked; of a text it is known that it is UTF-8. */
+  /** A whole message, unmasked, and lent for the call; of a text it is known that it is UTF-8. */
   message (payload: Buffer, binary: boolean): void
-  /** Bytes for the WebSocket library. All calls together hand it whole frames. */
+  /** Bytes for the WebSocket library, lent for the call. All calls together hand it whole frames. */
   handOver (bytes: Buffer): void
 }
 
@@ -48,7 +48,7 @@ export class FrameReader {
     this.#maxSize = maxSize
   }
 
-  /** Takes a chunk, and its memory with it. */
+  /** Takes a chunk, which is changed, and of whose memory nothing is kept. */
   push (chunk: Buffer): void {
     const isFresh = this.#held === null
     const bytes = this.#behindHeld(chunk)

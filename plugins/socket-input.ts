@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import type { WebSocket } from '@fastify/websocket'
 import { FrameReader, type FrameReaderOwner } from './frame-reader.js'
+import { readDirectly } from './tcp-handle.js'
 
 const kInput = Symbol('symple.input')
 
@@ -45,12 +46,14 @@ export class SocketInput implements FrameReaderOwner {
     socket.off('data', library)
     Object.assign(ws, { [kInput]: input })
     ws.on('error', onError)
+    readDirectly(socket, onRead)
   }
 
   get paused (): boolean {
     return this.#socket.isPaused()
   }
 
+  /** @param chunk is lent for the call */
   push (chunk: Buffer): void {
     if (this.#over) return
     if (this.#ws.readyState === this.#ws.OPEN) this.#reader.push(chunk)
@@ -62,10 +65,10 @@ export class SocketInput implements FrameReaderOwner {
     this.#session.receive(payload, binary)
   }
 
-  /** The library listens meanwhile, so that it can stop to. */
+  /** The library listens meanwhile, so that it can stop to. It may keep what it gets. */
   handOver (bytes: Buffer): void {
     this.#socket.on('data', this.#library)
-    this.#library.call(this.#socket, bytes)
+    this.#library.call(this.#socket, Buffer.from(bytes))
     this.#over = !this.#socket.listeners('data').includes(this.#library)
     this.#socket.off('data', this.#library)
   }
@@ -80,6 +83,13 @@ interface Owned { [kInput]: SocketInput }
 
 function onData (this: Socket, chunk: Buffer): void {
   (this as Socket & Owned)[kInput].push(chunk)
+}
+
+function onRead (this: Socket, size: number, memory: Buffer): void {
+  const chunk = memory.subarray(0, size)
+  // Somebody else has come to listen, too.
+  if (this.listenerCount('data') > 1) this.emit('data', Buffer.from(chunk))
+  else onData.call(this, chunk)
 }
 
 function onError (this: WebSocket): void {

@@ -10,13 +10,14 @@ export class Backlog {
   }
 
   /**
+   * @param data is copied
    * @param limit bytes that may wait
    * @returns false: with this message they are too much, and all are let go
    */
   add (data: Buffer, binary: boolean, limit: number): boolean {
     // It was too much before.
     if (this.#bytes > limit) return true
-    this.messages.push([data, binary])
+    this.messages.push([Buffer.from(data), binary])
     this.#bytes += data.length
     if (this.#bytes <= limit) return true
     this.messages.length = 0

@@ -78,11 +78,13 @@ export class Permissions {
   message (peer: Peer, inbound: Inbound): Later<Inbound | null> {
     const { authorizeMessage } = this.#hub.hooks
     if (!authorizeMessage) return inbound
+    // The bytes are lent, and the answer may take its time.
+    const kept = { ...inbound, data: Buffer.from(inbound.data) }
     return this.#ask<boolean | object, Inbound | null>(
       'authorizeMessage',
       () => authorizeMessage(new PeerView(peer), { ...inbound.message, from: peer.address }),
       verdict => {
-        if (verdict === true) return inbound
+        if (verdict === true) return kept
         if (verdict === false) return this.#drop(peer, 'vetoed')
         return this.#rewritten(verdict)
       },

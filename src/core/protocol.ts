@@ -15,7 +15,7 @@ export const CLIENT_TYPES = ['auth', ...ROUTED_TYPES, 'presence', 'join', 'leave
 /** To whom: everybody near (null), one name or address, or the rooms that are named. */
 export type Recipients = null | string | readonly string[]
 
-/** A message as it came: the text for handing on, and what it says. */
+/** A message as it came, its bytes lent while it is handled: the text for handing on, and what it says. */
 export interface Inbound {
   readonly data: Buffer
   readonly text: string

@@ -69,7 +69,7 @@ export class Session implements Timed, PeerOwner {
     return this.#state !== 'closing' && this.#state !== 'closed'
   }
 
-  /** One WebSocket message. Never throws: what is wrong with it, the client is told. */
+  /** One WebSocket message, lent for the call. Never throws: what is wrong with it, the client is told. */
   receive (data: Buffer, binary: boolean): void {
     this.hub.stats.bytesIn += data.length
     this.#bytes += data.length
