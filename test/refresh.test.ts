@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import type { AuthenticateResult } from '../src/core/hooks.js'
-import { connect, eventually, settle, startServer, type TestClient } from './helper.js'
+import { connect, eventually, settle, startServer, type PeerObject, type TestClient } from './helper.js'
 import { startSessionServer, told } from './session-server.js'
 
 /** Sends a fresh token and waits for what comes of it. */
@@ -12,6 +12,11 @@ async function refresh (client: TestClient, auth: object) {
 const presence = (client: TestClient): string[] => client.take()
   .filter(({ type }) => type === 'presence')
   .map(({ from, data }) => `${from!.split('|')[0]} ${String((data as { online: boolean }).online)}`)
+
+/** Fields that a token set, as they were told of a peer. */
+const teams = (client: TestClient, { address }: TestClient): unknown[] => client.take()
+  .filter(({ type, from }) => type === 'presence' && from === address)
+  .map(({ data }) => [(data as PeerObject).online, (data as PeerObject)['team']])
 
 /** Two nodes on one Redis, and what writes sessions into it. */
 async function startPair (t: Test, env: Record<string, string> = {}) {
@@ -180,7 +185,7 @@ t.test('ignores a further auth where clients are taken at their word', async t =
 })
 
 t.test('tells peers on another node the difference, each once', async t => {
-  const { urls: [near, far], write } = await startPair(t)
+  const { urls: [near, far], write, backend } = await startPair(t)
   await write('a1', { user: 'alice', rooms: ['old', 'both'], data: { team: 'red' } })
   await write('a2', { user: 'alice', rooms: ['both', 'new'], data: { team: 'blue' } })
   await write('a3', { user: 'alice', rooms: ['both', 'new'], data: { team: 'blue' } })
@@ -201,8 +206,11 @@ t.test('tells peers on another node the difference, each once', async t => {
   await eventually(() => !(alice.address in old.roster), 'she has left')
   await settle(alice, ...others)
   t.strictSame(presence(alice), ['new one true', 'old one false'])
-  t.strictSame([both, fresh, changer, self].map(presence), Array(4).fill(['alice true']))
-  t.strictSame(presence(old).at(-1), 'alice false')
+  for (const client of [both, fresh, changer, self]) t.strictSame(teams(client, alice), [[true, 'blue']])
+  t.strictSame(teams(old, alice), [[false, 'red']], 'what she is elsewhere is not told')
+  const written = async (room: string) => await backend.hget(`symple:room:${room}`, alice.peer.id)
+  t.strictSame(await written('old'), null)
+  for (const room of ['both', 'new']) t.match(await written(room), '"team":"blue"')
 
   t.match(await refresh(alice, { token: 'a3' }), { type: 'welcome' })
   alice.send({ type: 'message', to: ['both', 'new', 'old'], data: 'last' })

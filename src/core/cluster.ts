@@ -2,13 +2,16 @@ import { nodeOf, type Backplane, type MemberRecord } from './backplane.js'
 import type { Entry } from './envelope.js'
 import type { Hub } from './hub.js'
 import { Latecomers } from './latecomers.js'
-import { Listener, recordsOf } from './listener.js'
+import { Listener } from './listener.js'
 import { Mail } from './mail.js'
 import type { Peer } from './peer.js'
 import type { RemoteNode } from './remote.js'
 import { Replicas } from './replicas.js'
 import { Resync } from './resync.js'
 import type { Room } from './rooms.js'
+
+/** What others have been told of a peer, and is about to be so. */
+interface Announced { readonly entering: readonly Room[], readonly leaving: readonly Room[] }
 
 /**
  * Keeps what this node knows of the others, and they of it.
@@ -26,9 +29,9 @@ export class Cluster {
   readonly #backplane: Backplane
   readonly #mail: Mail
   readonly #replicas: Replicas
+  readonly #resync: Resync
   readonly #latecomers: Latecomers
-  /** Peers that others have been told of, and the rooms that they are about to enter. */
-  readonly #announced = new Map<Peer, readonly Room[]>()
+  readonly #announced = new Map<Peer, Announced>()
 
   constructor (hub: Hub, backplane: Backplane) {
     const mail = new Mail(backplane, hub.stats)
@@ -40,6 +43,7 @@ export class Cluster {
     this.#backplane = backplane
     this.#mail = mail
     this.#replicas = replicas
+    this.#resync = resync
     this.#latecomers = latecomers
   }
 
@@ -59,29 +63,32 @@ export class Cluster {
    * @returns resolves when all is known; undefined: it is already. Then `settle` is to be called.
    */
   announce (peer: Peer, rooms: readonly Room[]): Promise<void> | undefined {
-    const loads: Array<Promise<void>> = []
-    this.#announced.set(peer, rooms)
-    for (const room of rooms) {
-      (room.pending ??= new Set()).add(peer)
-      this.#backplane.enter(room.place, [peer])
-    }
+    this.#announce(peer, rooms)
     this.#mail.tell(rooms, places => ({ kind: 'enter', places, member: { id: peer.id, record: peer.record } }))
-    for (const room of rooms) {
-      const load = this.#load(room)
-      if (load !== undefined) loads.push(load)
-    }
-    if (loads.length === 0) return undefined
-    this.#latecomers.expect(peer)
-    return Promise.all(loads).then(() => {})
+    return this.#know(peer, rooms)
   }
 
-  /** The peer that was announced has entered its rooms, or never will. */
+  /**
+   * Tells other nodes which rooms a peer is about to enter and to leave by a new grant, and what it is then: all in one
+   * entry, so that nobody there learns of it who does not see it then. Else as `announce`.
+   */
+  move (peer: Peer, entering: readonly Room[], leaving: readonly Room[]): Promise<void> | undefined {
+    const before = [...peer.rooms.keys()]
+    const staying = before.filter(room => !leaving.includes(room))
+    this.#announce(peer, entering, leaving)
+    for (const room of staying) this.#backplane.enter(room.place, [peer])
+    const places = [...staying, ...entering].map(({ place }) => place)
+    this.#mail.tell([...before, ...entering], () => ({ kind: 'move', places, member: { id: peer.id, record: peer.record } }))
+    return this.#know(peer, entering)
+  }
+
+  /** The peer that was announced is in its rooms, or never will be. */
   settle (peer: Peer): void {
     const rooms = this.#unannounce(peer)
     this.#latecomers.makeUp(peer)
     const missed = rooms.filter(room => !peer.rooms.has(room))
     if (missed.length === 0) return
-    for (const room of missed) this.#backplane.leave(room.place, peer.id, isLast(peer, room))
+    for (const room of missed) this.#withdraw(peer, room)
     // If it has gone meanwhile, who was told of it since then by way of these rooms takes it for one of its user's too.
     const gone = !this.#hub.rooms.peers.has(peer.id)
     this.#mail.tell(missed, places => ({ kind: 'exit', places: gone ? null : places, id: peer.id }))
@@ -91,7 +98,7 @@ export class Cluster {
   /** A peer is about to leave a room. */
   leaving (peer: Peer, room: Room): void {
     if (this.alone) return
-    this.#backplane.leave(room.place, peer.id, isLast(peer, room))
+    this.#withdraw(peer, room)
     this.#mail.tell([room], places => ({ kind: 'exit', places, id: peer.id }))
   }
 
@@ -100,9 +107,8 @@ export class Cluster {
     if (this.alone) return
     const missed = this.#unannounce(peer).filter(room => !peer.rooms.has(room))
     const rooms = [...peer.rooms.keys(), ...missed]
-    for (const room of rooms) this.#backplane.leave(room.place, peer.id, isLast(peer, room))
+    for (const room of rooms) this.#withdraw(peer, room)
     this.#mail.tell(rooms, () => ({ kind: 'exit', places: null, id: peer.id }))
-    // Others forget this node where it has nobody else. It must not go on as if they told it who comes and goes.
     for (const room of missed) this.#hub.rooms.release(room)
   }
 
@@ -110,13 +116,6 @@ export class Cluster {
   published (peer: Peer): void {
     if (this.alone) return
     for (const room of peer.rooms.keys()) this.#backplane.enter(room.place, [peer])
-  }
-
-  /** What others see of a peer has changed, and no message of its own tells of it. */
-  changed (peer: Peer): void {
-    this.published(peer)
-    const member = { id: peer.id, record: peer.record }
-    this.#mail.tell([...peer.rooms.keys()], places => ({ kind: 'enter', places, member }))
   }
 
   /** Sends an entry to other nodes. Those that can't be reached don't get it. */
@@ -136,15 +135,42 @@ export class Cluster {
 
   // What is there -------------------------------------------------------------------------------------------------
 
+  #announce (peer: Peer, entering: readonly Room[], leaving: readonly Room[] = []): void {
+    this.#announced.set(peer, { entering, leaving })
+    for (const room of leaving) {
+      this.#withdraw(peer, room);
+      (room.leaving ??= new Set()).add(peer)
+    }
+    for (const room of entering) {
+      (room.pending ??= new Set()).add(peer)
+      this.#backplane.enter(room.place, [peer])
+    }
+  }
+
   /** @returns the rooms that the peer was about to enter; they wait for it no longer */
   #unannounce (peer: Peer): readonly Room[] {
-    const rooms = this.#announced.get(peer) ?? []
+    const { entering, leaving } = this.#announced.get(peer) ?? { entering: [], leaving: [] }
     this.#announced.delete(peer)
-    for (const room of rooms) {
-      room.pending?.delete(peer)
-      if (room.pending?.size === 0) room.pending = null
-    }
-    return rooms
+    for (const room of entering) room.pending = without(room.pending, peer)
+    for (const room of leaving) room.leaving = without(room.leaving, peer)
+    return entering
+  }
+
+  #withdraw (peer: Peer, room: Room): void {
+    const last = isLast(peer, room)
+    this.#backplane.leave(room.place, peer.id, last)
+    if (!last) return
+    // Others forget this node where it has nobody else. It must not go on as if they told it who comes and goes.
+    room.loaded = false
+    room.loading = null
+  }
+
+  /** Learns who is in rooms. @returns as `announce` */
+  #know (peer: Peer, rooms: readonly Room[]): Promise<void> | undefined {
+    const loads = rooms.map(room => this.#load(room)).filter(load => load !== undefined)
+    if (loads.length === 0) return undefined
+    this.#latecomers.expect(peer)
+    return Promise.all(loads).then(() => {})
   }
 
   #load (room: Room): Promise<void> | undefined {
@@ -155,15 +181,16 @@ export class Cluster {
       this.#take(room, found)
       return undefined
     }
-    room.loading = found.then(members => {
-      room.loading = null
-      this.#take(room, members)
+    const loading = found.then(members => {
+      if (room.loading === loading) this.#take(room, members)
     }).catch((error: unknown) => {
       // As where nothing can be found out now: whoever waits comes in all the same.
-      room.loading = null
       this.#hub.log.error({ err: error, place: room.place }, 'room not read')
+    }).finally(() => {
+      if (room.loading === loading) room.loading = null
     })
-    return room.loading
+    room.loading = loading
+    return loading
   }
 
   /** Takes up what was read of a room, and greets the nodes that have members there. */
@@ -171,14 +198,19 @@ export class Cluster {
     // Undefined: this node is cut off. What it misses is found when the backplane is back.
     if (found === undefined || !room.wanted) return
     room.loaded = true
-    for (const member of found) this.#replicas.apply(this.#replicas.node(nodeOf(member.id)), room, member)
-    for (const node of room.nodes?.keys() ?? []) this.#greet(node, room)
+    const nodes = new Set(room.nodes?.keys())
+    for (const member of found) {
+      const node = this.#replicas.node(nodeOf(member.id))
+      this.#replicas.apply(node, [room], member, true)
+      nodes.add(node)
+    }
+    for (const node of nodes) this.#resync.greet(node, room)
   }
+}
 
-  /** Tells a node who of this one is in a room, and what this one believes of it. */
-  #greet (node: RemoteNode, room: Room): void {
-    this.send([node], { kind: 'list', place: room.place, members: recordsOf(room), yours: this.#replicas.digest(node, room) })
-  }
+function without<T> (set: Set<T> | null, item: T): Set<T> | null {
+  set?.delete(item)
+  return set?.size === 0 ? null : set
 }
 
 /** Whether a room has no other peer of this node. */

@@ -9,6 +9,8 @@ import type { Recipients } from './protocol.js'
 export type Entry =
   /** A peer enters places. */
   | { readonly kind: 'enter', readonly places: readonly string[], readonly member: MemberRecord }
+  /** A peer is in places, and in no others any more, as what it has become. */
+  | { readonly kind: 'move', readonly places: readonly string[], readonly member: MemberRecord }
   /** A peer leaves places; null: it is gone. */
   | { readonly kind: 'exit', readonly places: readonly string[] | null, readonly id: string }
   /**
@@ -90,6 +92,7 @@ function decodeEntry (head: string, payload: Buffer): Entry | undefined {
     case 'reply':
       return decodeDialogue(kind, entry)
     case 'enter':
+    case 'move':
       return isStrings(places) && isMember(member) ? { kind, places, member } : undefined
     case 'exit':
       return (places === null || isStrings(places)) && typeof id === 'string' ? { kind, places, id } : undefined

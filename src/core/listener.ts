@@ -59,7 +59,8 @@ export class Listener implements BackplaneListener {
 
   #handle (node: RemoteNode, entry: Entry): void {
     switch (entry.kind) {
-      case 'enter': return this.#onEnter(node, entry)
+      case 'enter':
+      case 'move': return this.#onEnter(node, entry)
       case 'exit': return this.#onExit(node, entry)
       case 'list': return this.#onList(node, entry)
       case 'check': return this.#onCheck(node, entry)
@@ -71,14 +72,15 @@ export class Listener implements BackplaneListener {
     }
   }
 
-  #onEnter (node: RemoteNode, { places, member }: Extract<Entry, { kind: 'enter' }>): void {
-    for (const place of places) {
-      const room = this.#hub.rooms.at(place)
-      if (room === undefined) continue
-      const isKnown = room.nodes?.has(node) === true
-      this.#replicas.apply(node, room, member)
+  #onEnter (node: RemoteNode, { kind, places, member }: Extract<Entry, { kind: 'enter' | 'move' }>): void {
+    const rooms = places.map(place => this.#hub.rooms.at(place)).filter(room => room !== undefined)
+    const strange = rooms.filter(room => room.nodes?.has(node) !== true)
+    if (rooms.length > 0 || node.peers.has(member.id)) this.#replicas.apply(node, rooms, member)
+    for (const room of strange) {
+      // Who moves need not know yet who is here; it has to before it hears from them.
+      if (kind === 'move') this.#resync.greet(node, room)
       // It may have been told when this node had been in the room before, and be out of date.
-      if (!isKnown) this.#resync.check(node, room)
+      else this.#resync.check(node, room)
     }
   }
 

@@ -1,9 +1,14 @@
 import type { Hub } from './hub.js'
+import type { JsonObject } from './json.js'
 import type { Later } from './later.js'
 import type { Peer } from './peer.js'
-import type { Room } from './rooms.js'
 
-const nothing = () => {}
+/** What a peer's grant has become: the ordinary rooms that follow from it, and the fields that it sets. */
+export interface Move {
+  readonly joins: readonly string[]
+  readonly leaves: readonly string[]
+  readonly fixed: JsonObject
+}
 
 /** Changes who is where: on this node with the presence that follows, and in what other nodes know. */
 export class Membership {
@@ -22,9 +27,11 @@ export class Membership {
    * @returns resolves when it has entered; undefined: it has already
    */
   arrive (peer: Peer, names: ReadonlySet<string>, admitted: () => boolean): Promise<void> | undefined {
-    const { rooms, presence, permissions, events } = this.#hub
-    const places = () => [rooms.obtain(true, peer.user), ...Array.from(names, name => rooms.obtain(false, name))]
-    return this.#enter(peer, places, () => {
+    const { rooms, cluster, presence, permissions, events } = this.#hub
+    return this.#enter(peer, () => {
+      const own = rooms.obtain(true, peer.user)
+      return cluster.announce(peer, [own, ...Array.from(names, name => rooms.obtain(false, name))])
+    }, () => {
       if (!admitted()) return false
       presence.arrive(peer, names)
       return true
@@ -46,13 +53,13 @@ export class Membership {
   }
 
   #join (peer: Peer, name: string, joined: () => void): Promise<void> | undefined {
-    const { rooms, presence, events } = this.#hub
+    const { rooms, cluster, presence, events } = this.#hub
     if (!this.has(peer)) return undefined
     if (rooms.isMember(peer, name)) {
       joined()
       return undefined
     }
-    return this.#enter(peer, () => [rooms.obtain(false, name)], () => {
+    return this.#enter(peer, () => cluster.announce(peer, [rooms.obtain(false, name)]), () => {
       if (!this.has(peer)) return false
       presence.join(peer, name, joined)
       return true
@@ -73,35 +80,33 @@ export class Membership {
   }
 
   /**
-   * Has a peer that is entering no room join some rooms and leave others. What others have it do meanwhile waits.
+   * Has a peer that is entering no room go on with a new grant, all at once: in the rooms of neither is it seen as what
+   * the other makes it. What others have it do meanwhile waits.
    *
-   * @param moved is called before any presence that follows from it
+   * @param moved is called between the change and the presence that follows from it
    * @returns as `arrive` does
    */
-  move (peer: Peer, joins: readonly string[], leaves: readonly string[], moved: () => void): Promise<void> | undefined {
-    const { rooms, presence, events } = this.#hub
-    return this.#enter(peer, () => joins.map(name => rooms.obtain(false, name)), () => {
-      if (!this.has(peer)) return false
+  move (peer: Peer, { joins, leaves, fixed }: Move, moved: () => void): Promise<void> | undefined {
+    const { rooms, cluster, presence, events } = this.#hub
+    if (!peer.promise(fixed, joins.length > 0 || leaves.length > 0)) {
+      peer.regrant()
       moved()
-      for (const name of joins) presence.join(peer, name, nothing)
+      return undefined
+    }
+    let changed = false
+    return this.#enter(peer, () => {
+      const entering = joins.map(name => rooms.obtain(false, name))
+      return cluster.move(peer, entering, leaves.map(name => rooms.ordinary(name)!))
+    }, () => {
+      if (!this.has(peer)) return false
+      changed = presence.move(peer, joins, leaves, moved)
       return true
     }, () => {
-      for (const name of joins) {
-        // A listener may have sent it away.
-        if (rooms.isMember(peer, name)) events.tell('join', peer, name)
-      }
-      // After the others: who is in one of either kind sees it all the time.
-      for (const name of leaves) {
-        if (rooms.isMember(peer, name)) this.leave(peer, name, nothing)
-      }
+      if (changed) events.tell('presence', peer)
+      // A listener may have sent it away, or elsewhere.
+      for (const name of joins) if (rooms.isMember(peer, name)) events.tell('join', peer, name)
+      for (const name of leaves) if (this.has(peer) && !rooms.isMember(peer, name)) events.tell('leave', peer, name)
     })
-  }
-
-  /** Tells all who see a peer what it is now. */
-  change (peer: Peer): void {
-    this.#hub.cluster.changed(peer)
-    this.#hub.presence.change(peer)
-    this.#hub.events.tell('presence', peer)
   }
 
   /** Has a peer leave all its rooms. */
@@ -129,18 +134,18 @@ export class Membership {
   }
 
   /**
+   * @param announce tells other nodes, and finds out who is there
    * @param enter is called when it is known who is there; false: the peer has gone meanwhile
    * @param entered is called when all is as it should be, whatever is done then
    */
   #enter (
-    peer: Peer, places: () => readonly Room[], enter: () => boolean, entered: () => void
+    peer: Peer, announce: () => Promise<void> | undefined, enter: () => boolean, entered: () => void
   ): Promise<void> | undefined {
     const { cluster } = this.#hub
     if (cluster.alone) {
       if (enter()) entered()
       return undefined
     }
-    const rooms = places()
     const proceed = () => {
       this.#entering.delete(peer)
       let is = false
@@ -151,7 +156,7 @@ export class Membership {
       }
       if (is) entered()
     }
-    const known = cluster.announce(peer, rooms)
+    const known = announce()
     if (known === undefined) {
       proceed()
       return undefined

@@ -129,10 +129,10 @@ export class Online {
     const rooms = this.#roomsAfter(old, terms)
     this.#restOn(terms)
     hub.stats.auths.ok++
-    if (peer.regrant(terms.fixed)) hub.membership.change(peer)
     const joins = [...terms.rooms].filter(name => !hub.rooms.isMember(peer, name))
-    const leaves = [...old.rooms].filter(name => !rooms.has(name))
-    await hub.membership.move(peer, joins, leaves, () => { hub.send(peer, welcome(peer, rooms)) })
+    const leaves = [...old.rooms].filter(name => !rooms.has(name) && hub.rooms.isMember(peer, name))
+    const move = { joins, leaves, fixed: terms.fixed }
+    await hub.membership.move(peer, move, () => { hub.send(peer, welcome(peer, rooms)) })
     if (this.#isHere) hub.log.info({ ...whose, user: peer.user, rooms: rooms.size }, 'refreshed')
   }
 

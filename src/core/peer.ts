@@ -72,10 +72,13 @@ export class Peer implements Receiver, MemberRecord {
   changes: RateLimiter | null = null
 
   #fixed: JsonObject
+  /** What other nodes have been told instead of it, while its move is under way. */
+  #promised: JsonObject
   #name: string
   #extras: JsonObject
   #online: Frame | null = null
   #version = 0
+  #moves = 0
 
   constructor (identity: Identity, readonly connection: Connection) {
     this.id = identity.id
@@ -86,11 +89,16 @@ export class Peer implements Receiver, MemberRecord {
     this.#name = identity.name
     this.#extras = identity.extras
     this.#fixed = identity.fixed
+    this.#promised = identity.fixed
   }
 
   /** The peer object of `welcome` and presence. */
   describe (online: boolean): JsonObject {
     return this.#described(this.#name, this.#extras, online)
+  }
+
+  get #promise (): JsonObject {
+    return this.#described(this.#name, this.#extras, true, this.#promised)
   }
 
   /**
@@ -108,20 +116,30 @@ export class Peer implements Receiver, MemberRecord {
   publish (data: JsonObject, maxNameLength: number): void {
     this.#name = this.#nameIn(data, maxNameLength)
     this.#extras = publicFields(data)
-    this.#change()
+    this.#online = null
+    this.#version++
   }
 
   /**
-   * Has what a new grant sets take the place of what the old one did.
+   * Has other nodes be told what a new grant sets. Here it takes the place of what the old one did by `regrant`.
    *
-   * @returns whether others see anything of that
+   * @param moves whether the peer enters or leaves rooms by it
+   * @returns whether there is anything to tell
    */
-  regrant (fixed: JsonObject): boolean {
-    const before = this.describe(true)
-    this.#fixed = fixed
-    if (isDeepStrictEqual(this.describe(true), before)) return false
-    this.#change()
+  promise (fixed: JsonObject, moves: boolean): boolean {
+    this.#promised = fixed
+    if (!moves && isDeepStrictEqual(this.#promise, this.describe(true))) return false
+    this.#version++
+    this.#moves++
     return true
+  }
+
+  /** Keeps what was promised. @returns whether others see anything of that */
+  regrant (): boolean {
+    const before = this.describe(true)
+    this.#fixed = this.#promised
+    this.#online = null
+    return !isDeepStrictEqual(this.describe(true), before)
   }
 
   /** The presence frame that tells of this peer; encoded once between two publications. */
@@ -141,19 +159,14 @@ export class Peer implements Receiver, MemberRecord {
 
   /** What other nodes are told of it. */
   get record (): string {
-    return encodeRecord({ version: this.#version, data: this.describe(true) })
-  }
-
-  #change (): void {
-    this.#online = null
-    this.#version++
+    return encodeRecord({ version: this.#version, moves: this.#moves, data: this.#promise })
   }
 
   #nameIn (data: JsonObject, maxNameLength: number): string {
     return isName(data['name'], maxNameLength) ? data['name'] : this.#name
   }
 
-  #described (name: string, extras: JsonObject, online: boolean): JsonObject {
+  #described (name: string, extras: JsonObject, online: boolean, fixed = this.#fixed): JsonObject {
     return {
       id: this.id,
       user: this.user,
@@ -161,7 +174,7 @@ export class Peer implements Receiver, MemberRecord {
       online,
       host: this.host,
       ...extras,
-      ...this.#fixed
+      ...fixed
     }
   }
 }

@@ -1,6 +1,6 @@
 import type { Outbox } from './outbox.js'
 import type { Peer } from './peer.js'
-import type { RemotePeer } from './remote.js'
+import type { PublicRecord, RemotePeer } from './remote.js'
 import type { Member, Room, Rooms } from './rooms.js'
 
 /**
@@ -58,6 +58,27 @@ export class Presence {
     for (const other of this.#strangers(remotes, peer)) this.#outbox.push(peer, other.offlineFrame())
   }
 
+  /**
+   * A peer joins rooms, leaves others and becomes what a new grant says, all at once.
+   *
+   * @param moved is called between the change and the presence that follows from it
+   * @returns whether others see anything of the grant
+   */
+  move (peer: Peer, joins: readonly string[], leaves: readonly string[], moved: () => void): boolean {
+    const seen = new Set<Member>([...this.#rooms.visibleTo(peer), ...this.#rooms.remotesVisibleTo(peer)])
+    const changed = this.#move(peer, () => {
+      for (const name of joins) this.#rooms.join(peer, name)
+      for (const name of leaves) this.#rooms.leave(peer, name)
+      const changed = peer.regrant()
+      moved()
+      return changed
+    })
+    const sees = new Set<Member>([...this.#rooms.visibleTo(peer), ...this.#rooms.remotesVisibleTo(peer)])
+    for (const other of sees) if (!seen.has(other)) this.#outbox.push(peer, other.onlineFrame)
+    for (const other of seen) if (!sees.has(other)) this.#outbox.push(peer, other.offlineFrame())
+    return changed
+  }
+
   /** A peer of another node enters a room. */
   remoteEnter (remote: RemotePeer, room: Room): void {
     const strangers = this.#strangers(room.members, remote)
@@ -70,6 +91,16 @@ export class Presence {
     if (!remote.rooms.has(room)) return
     room.deleteRemote(remote)
     this.#tell(this.#strangers(room.members, remote), remote)
+    this.#rooms.forget(remote)
+  }
+
+  /** A peer of another node is something else, and in no other rooms than these, all at once. */
+  remoteMove (remote: RemotePeer, rooms: readonly Room[], record: PublicRecord): void {
+    this.#move(remote, () => {
+      for (const room of rooms) if (!remote.rooms.has(room)) room.addRemote(remote)
+      for (const room of [...remote.rooms.keys()]) if (!rooms.includes(room)) room.deleteRemote(remote)
+      return remote.update(record)
+    })
     this.#rooms.forget(remote)
   }
 
@@ -87,6 +118,22 @@ export class Presence {
   /** What others see of a peer has changed, and no message of its own tells of that here. */
   change (member: Member): void {
     for (const witness of this.#rooms.visibleTo(member)) this.#outbox.push(witness, member.onlineFrame)
+  }
+
+  /**
+   * Tells those who saw a member, and those who see it now, what is new to them: neither learn what it was or is to the
+   * others.
+   *
+   * @param change changes its rooms, and says whether it has changed itself
+   */
+  #move (member: Member, change: () => boolean): boolean {
+    const saw = new Set(this.#rooms.visibleTo(member))
+    const gone = member.offlineFrame()
+    const changed = change()
+    const see = new Set(this.#rooms.visibleTo(member))
+    for (const witness of see) if (changed || !saw.has(witness)) this.#outbox.push(witness, member.onlineFrame)
+    for (const witness of saw) if (!see.has(witness)) this.#outbox.push(witness, gone)
+    return changed
   }
 
   #introduce (a: Peer, b: Peer): void {

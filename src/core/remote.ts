@@ -15,14 +15,16 @@ export class RemoteNode {
 
 /** What a node tells others of one of its peers. */
 export interface PublicRecord {
-  /** Counts the peer's publications: of two records the one with the higher version is newer. */
+  /** Counts the peer's changes: of two records the one with the higher version is newer. */
   readonly version: number
+  /** Counts those of them that a fresh token made: who knows the peer by a room that it left must not learn of them. */
+  readonly moves: number
   /** The peer object of presence. */
   readonly data: JsonObject
 }
 
-export function encodeRecord ({ version, data }: PublicRecord): string {
-  return JSON.stringify({ version, data })
+export function encodeRecord ({ version, moves, data }: PublicRecord): string {
+  return JSON.stringify({ version, moves, data })
 }
 
 /** @returns undefined for what is no record of this peer */
@@ -35,10 +37,10 @@ export function decodeRecord (id: string, text: string): PublicRecord | undefine
   }
   // Its node has checked this of its own clients; whoever else can write to Redis has not.
   if (!isObject(record) || !isNestedWithin(record, MAX_DEPTH)) return undefined
-  const { version, data } = record
-  if (typeof version !== 'number' || !isObject(data)) return undefined
+  const { version, moves, data } = record
+  if (typeof version !== 'number' || typeof moves !== 'number' || !isObject(data)) return undefined
   if (data['id'] !== id || typeof data['user'] !== 'string') return undefined
-  return { version, data }
+  return { version, moves, data }
 }
 
 /** A peer of another node. It is in those of its rooms in which this node has or awaits peers, the personal one too. */
@@ -61,6 +63,10 @@ export class RemotePeer {
 
   get version (): number {
     return this.#record.version
+  }
+
+  get moves (): number {
+    return this.#record.moves
   }
 
   /** @returns whether others see anything of what is new */

@@ -1,7 +1,7 @@
 import type { MemberRecord } from './backplane.js'
 import { digestOf } from './digest.js'
 import type { Presence } from './presence.js'
-import { decodeRecord, RemoteNode, RemotePeer } from './remote.js'
+import { decodeRecord, RemoteNode, RemotePeer, type PublicRecord } from './remote.js'
 import type { Room, Rooms } from './rooms.js'
 
 /** What this node knows of the peers of others. All that it learns goes through `Presence`, so clients hear of it. */
@@ -41,10 +41,21 @@ export class Replicas {
     return digestOf(this.#membersOf(node, room))
   }
 
-  /** Takes up what is said of a member of another node, in one room. */
-  apply (node: RemoteNode, room: Room, member: MemberRecord): void {
-    const remote = this.#update(node, member) ?? this.#meet(node, member)
-    if (remote !== undefined && !remote.rooms.has(room)) this.#presence.remoteEnter(remote, room)
+  /**
+   * Takes up what a node says of its member, and that it is in some rooms; after a move that is unknown, in no others.
+   *
+   * @param read whether the directory says so: it does not say where else the member is
+   */
+  apply (node: RemoteNode, rooms: readonly Room[], { id, record }: MemberRecord, read = false): void {
+    const said = this.#decode(id, record)
+    if (said === undefined) return
+    const remote = node.peers.get(id) ?? this.#meet(id, node, said)
+    if (said.moves > remote.moves && !read) return this.#presence.remoteMove(remote, rooms, said)
+    // Either the directory or the node was faster. Where the member is, the node will say, or has said.
+    if (said.moves !== remote.moves) return
+    // What was changed and changed back in between, while it was out of sight, is no news.
+    if (said.version > remote.version && remote.update(said)) this.#presence.change(remote)
+    for (const room of rooms) if (!remote.rooms.has(room)) this.#presence.remoteEnter(remote, room)
   }
 
   /**
@@ -55,7 +66,7 @@ export class Replicas {
   replace (node: RemoteNode, room: Room, members: readonly MemberRecord[]): boolean {
     const before = this.digest(node, room)
     const ids = new Set(members.map(member => member.id))
-    for (const member of members) this.apply(node, room, member)
+    for (const member of members) this.apply(node, [room], member)
     for (const remote of this.#membersOf(node, room)) {
       if (!ids.has(remote.id)) this.#presence.remoteLeave(remote, room)
     }
@@ -69,10 +80,10 @@ export class Replicas {
    */
   publish (node: RemoteNode, { id, record }: MemberRecord): RemotePeer | undefined {
     const remote = node.peers.get(id)
-    const update = decodeRecord(id, record)
-    if (update === undefined) this.#onMalformed()
+    const update = this.#decode(id, record)
+    if (remote === undefined || update?.moves !== remote.moves) return undefined
     // The directory was faster, and told what the peer has published since: this would undo it.
-    if (remote === undefined || update === undefined || update.version < remote.version) return undefined
+    if (update.version < remote.version) return undefined
     if (update.version > remote.version) remote.update(update)
     return remote
   }
@@ -87,26 +98,15 @@ export class Replicas {
     return room.remotes?.filter(remote => remote.node === node) ?? []
   }
 
-  #meet (node: RemoteNode, { id, record }: MemberRecord): RemotePeer | undefined {
-    const known = decodeRecord(id, record)
-    if (known === undefined) {
-      this.#onMalformed()
-      return undefined
-    }
-    const remote = new RemotePeer(id, node, known)
+  #meet (id: string, node: RemoteNode, record: PublicRecord): RemotePeer {
+    const remote = new RemotePeer(id, node, record)
     this.#rooms.meetRemote(remote)
     return remote
   }
 
-  /** @returns the member, if it is known, with the newer of two records */
-  #update (node: RemoteNode, { id, record }: MemberRecord): RemotePeer | undefined {
-    const remote = node.peers.get(id)
-    if (remote === undefined) return undefined
-    const update = decodeRecord(id, record)
-    if (update !== undefined && update.version > remote.version) {
-      // What was changed and changed back in between, while it was out of sight, is no news.
-      if (remote.update(update)) this.#presence.change(remote)
-    }
-    return remote
+  #decode (id: string, text: string): PublicRecord | undefined {
+    const record = decodeRecord(id, text)
+    if (record === undefined) this.#onMalformed()
+    return record
   }
 }

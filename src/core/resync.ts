@@ -1,6 +1,7 @@
 import { nodeOf, type Backplane } from './backplane.js'
 import { digestOf } from './digest.js'
 import type { Hub } from './hub.js'
+import { recordsOf } from './listener.js'
 import type { Mail } from './mail.js'
 import type { RemoteNode } from './remote.js'
 import type { Replicas } from './replicas.js'
@@ -54,6 +55,12 @@ export class Resync {
   check (node: RemoteNode, room: Room): void {
     const mine = digestOf(room.own())
     this.#mail.send([node], { kind: 'check', place: room.place, mine, yours: this.#replicas.digest(node, room) })
+  }
+
+  /** Tells a node who of this one is in a room, and what this one believes of it. */
+  greet (node: RemoteNode, room: Room): void {
+    const yours = this.#replicas.digest(node, room)
+    this.#mail.send([node], { kind: 'list', place: room.place, members: recordsOf(room), yours })
   }
 
   /** Writes all members of this node into the directory anew, and compares all its rooms with other nodes. */

@@ -14,6 +14,8 @@ export class Room {
   nodes: Map<RemoteNode, number> | null = null
   /** Peers of this node that other nodes have been told of, and that enter when all is known of their rooms. */
   pending: Set<Peer> | null = null
+  /** Members that other nodes have been told the end of, and that leave when all is known of their new rooms. */
+  leaving: Set<Peer> | null = null
   /** Whether `remotes` are all that there are. */
   loaded = false
   /** Resolves when that has been found out, while it is. */
@@ -26,14 +28,16 @@ export class Room {
     return placeOf(this.personal, this.name)
   }
 
-  /** Whether this node has or awaits members: else it need not know of others. */
+  /** Whether other nodes have been told of members here: else they tell nothing of theirs. */
   get wanted (): boolean {
-    return this.members.length > 0 || this.pending !== null
+    return this.pending !== null || this.members.length > (this.leaving?.size ?? 0)
   }
 
   /** All peers of this node that other nodes have been told of. */
   * own (): Generator<Peer> {
-    yield * this.members
+    for (const peer of this.members) {
+      if (this.leaving?.has(peer) !== true) yield peer
+    }
     for (const peer of this.pending ?? []) {
       if (!peer.rooms.has(this)) yield peer
     }
@@ -119,7 +123,7 @@ export class Rooms {
     return this.#ordinary.get(name)
   }
 
-  /** The room that is called so between nodes, if this node has or awaits members in it. */
+  /** The room that is called so between nodes, if others have been told of members that this node has in it. */
   at (place: string): Room | undefined {
     const colon = place.indexOf(':') + 1
     const index = { 'user:': this.#personal, 'room:': this.#ordinary }[place.slice(0, colon)]
@@ -222,9 +226,9 @@ export class Rooms {
     met.push(one)
   }
 
-  /** Forgets a room in which this node has no members, and those elsewhere who were known for it alone. */
+  /** Forgets a room in which this node has and awaits no members, and those elsewhere who were known for it alone. */
   release (room: Room): void {
-    if (room.wanted) return
+    if (room.members.length > 0 || room.pending !== null) return
     room.loaded = false
     for (const remote of [...room.remotes ?? []]) {
       room.deleteRemote(remote)

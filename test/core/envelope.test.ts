@@ -13,7 +13,7 @@ const json = fc.jsonValue() as fc.Arbitrary<Json>
 const to = fc.oneof(fc.constant(null), text, fc.array(text, { maxLength: 5 }))
 
 const entry: fc.Arbitrary<Entry> = fc.oneof(
-  fc.record({ kind: fc.constant('enter' as const), places: fc.array(place), member }),
+  fc.record({ kind: fc.constantFrom('enter' as const, 'move' as const), places: fc.array(place), member }),
   fc.record({ kind: fc.constant('exit' as const), places: fc.option(fc.array(place)), id: text }),
   fc.record({
     kind: fc.constant('list' as const), place, members: fc.array(member), yours: text, answer: fc.constant(true as const)
@@ -103,6 +103,7 @@ t.test('leaves out entries that are none, and takes those beside them', async t 
     { kind: 'enter', places: ['x'] }, { kind: 'enter', places: 'x', member }, { kind: 'enter', places: [7], member },
     { kind: 'enter', places: null, member }, { kind: 'enter', places: ['x'], member: { id: 'a' } },
     { kind: 'enter', places: ['x'], member: { id: 7, record: '' } }, { kind: 'enter', places: ['x'], member: [] },
+    { kind: 'move', places: ['x'] }, { kind: 'move', member }, { kind: 'move', places: [7], member },
     { kind: 'exit', id: 'a' }, { kind: 'exit', places: ['x'] }, { kind: 'exit', places: [null], id: 'a' }, { kind: 'exit', places: null, id: 7 },
     { kind: 'list', place: 'x' }, { kind: 'list', place: 'x', members: {} }, { kind: 'list', place: 'x', members: [member, 7] },
     { kind: 'list', members: [] }, { kind: 'check', place: 'x', mine: '' }, { kind: 'check', place: 'x', yours: '' },

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
 import { MemoryBackplane, MemoryNetwork } from '../../src/backplane/memory.js'
+import type { Grant } from '../../src/core/auth.js'
 import type { MemberRecord } from '../../src/core/backplane.js'
 import type { Peer } from '../../src/core/peer.js'
 import type { Session } from '../../src/core/session.js'
@@ -49,10 +50,72 @@ class SlowBackplane extends MemoryBackplane {
   }
 }
 
+/**
+ * One client, and what it may be seen as, where. Each token says which look it has; in that it must not be seen but by
+ * those with whom it shares a room then.
+ */
+class Life {
+  /** The rooms in which it may have been, look by look. */
+  readonly looks = new Map<number, Set<string>>()
+  #look = 0
+  /** Rooms that it has joined by itself, and not left. */
+  readonly #joined = new Set<string>()
+  /** Rooms that the application has it join or leave, nobody knows when. */
+  readonly #asked = new Set<string>()
+
+  constructor (readonly user: string, readonly connection: FakeConnection) {}
+
+  get rooms (): Set<string> {
+    return new Set(Array.from(this.looks.values(), rooms => [...rooms]).flat())
+  }
+
+  /** @param look another than before, or the same @returns a token */
+  token (rooms: readonly string[], look: number): string {
+    this.#look = look
+    this.#add(look, [...rooms, ...this.#joined, ...this.#asked])
+    return JSON.stringify({ rooms, fixed: { look } })
+  }
+
+  get look (): number {
+    return this.#look
+  }
+
+  join (rooms: readonly string[]): void {
+    for (const room of rooms) this.#joined.add(room)
+    this.#add(this.#look, rooms)
+  }
+
+  leave (rooms: readonly string[]): void {
+    for (const room of rooms) this.#joined.delete(room)
+  }
+
+  ask (rooms: readonly string[]): void {
+    for (const room of rooms) this.#asked.add(room)
+    for (const look of this.looks.keys()) this.#add(look, rooms)
+  }
+
+  #add (look: number, rooms: readonly string[]): void {
+    this.looks.set(look, new Set([...this.looks.get(look) ?? [], ...rooms]))
+  }
+
+  /** Fails where it was told of a look of another that it can't have seen. @param lives by look */
+  check (lives: ReadonlyMap<number, Life>): void {
+    const { rooms } = this
+    for (const { type, data } of this.connection.frames) {
+      if (type !== 'presence') continue
+      const { look } = data as { look: number }
+      const { user, looks } = lives.get(look)!
+      const shared = [...looks.get(look)!].filter(room => rooms.has(room))
+      assert.ok(user === this.user || shared.length > 0, `${this.user} sees what ${user} is elsewhere`)
+    }
+  }
+}
+
 /** One client after another, of one user on one node. */
 class Player {
   readonly #symple: Symple
   readonly #user: string
+  readonly lives: Life[] = []
   connection!: FakeConnection
   session!: Session
 
@@ -77,11 +140,16 @@ class Player {
   #open (): void {
     this.connection = new FakeConnection()
     this.session = this.#symple.open(this.connection, { host: '127.0.0.1' })
+    this.lives.push(new Life(this.#user, this.connection))
   }
 
-  enter (rooms: readonly string[]): void {
+  get life (): Life {
+    return this.lives.at(-1)!
+  }
+
+  enter (rooms: readonly string[], look: number): void {
     this.#open()
-    this.authenticate(rooms)
+    this.authenticate(rooms, look)
   }
 
   close (): void {
@@ -89,8 +157,8 @@ class Player {
     this.session.closed(1006)
   }
 
-  authenticate (rooms: readonly string[]): void {
-    send(this.session, { type: 'auth', user: this.#user, token: rooms.join() })
+  authenticate (rooms: readonly string[], look: number): void {
+    send(this.session, { type: 'auth', user: this.#user, token: this.life.token(rooms, look) })
   }
 
   /** What it believes of others; fails where it is told what can't be. */
@@ -108,8 +176,18 @@ class Player {
   }
 }
 
-/** What happens, in which rooms, on whose request where the application asks, and how many turns later what follows. */
-interface Step { who: number, what: typeof ACTIONS[number], rooms: string[], at: number, pause: number }
+/**
+ * What happens, in which rooms, on whose request where the application asks, whether a token changes what others see,
+ * and how many turns later what follows.
+ */
+interface Step {
+  who: number
+  what: typeof ACTIONS[number]
+  rooms: string[]
+  at: number
+  changes: boolean
+  pause: number
+}
 
 const ACTIONS = ['refresh', 'refresh', 'join', 'leave', 'have join', 'have leave', 'disconnect', 'close', 'close'] as const
 
@@ -118,10 +196,12 @@ const step: fc.Arbitrary<Step> = fc.record({
   what: fc.constantFrom(...ACTIONS),
   rooms: fc.subarray(ROOMS),
   at: fc.nat(2),
+  changes: fc.boolean(),
   pause: fc.nat(4)
 })
 
-const take = (who: number, what: Step['what'], rooms: string[], pause: number): Step => ({ who, what, rooms, at: 0, pause })
+const take = (who: number, what: Step['what'], rooms: string[], pause: number): Step =>
+  ({ who, what, rooms, at: 0, changes: true, pause })
 
 /** One goes while it is moved: what its node has read for it is out of date by the time that another comes. */
 const goneWhileMoved = [
@@ -144,25 +224,45 @@ const overtaken = [
   take(4, 'join', ['r1'], 0)
 ]
 
+/** The last one of a node leaves a room, and another comes while that waits for where it goes. */
+const followed = [
+  take(1, 'join', ['r1'], 9),
+  take(0, 'join', ['r1'], 9),
+  take(0, 'refresh', ['r2'], 9),
+  take(5, 'join', ['r1'], 9),
+  take(3, 'join', ['r1'], 9)
+]
+
 t.test('keeps presence exact on nodes that are slow to find out who is where, whatever comes in between', async () => {
   const some = fc.array(fc.nat(9), { minLength: 1, maxLength: 12 })
   const delays = fc.record({ reads: some, packets: some })
-  const examples: Array<[Step[], Delays]> = [
-    [goneWhileMoved, { reads: [0, 0, 0, 60, 0, 0, 0], packets: [0] }], [overtaken, { reads: [0], packets: [0] }]
+  const witnesses = fc.array(fc.tuple(fc.nat(2), fc.constantFrom(...ROOMS)), { maxLength: 3 })
+  const examples: Array<[Step[], Delays, Array<[number, string]>]> = [
+    [goneWhileMoved, { reads: [0, 0, 0, 60, 0, 0, 0], packets: [0] }, []],
+    [overtaken, { reads: [0], packets: [0] }, []],
+    [followed, { reads: [0, 0, 60, 0], packets: [0] }, []]
   ]
-  await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 60 }), delays, async (steps, delays) => {
+  const steps = fc.array(step, { minLength: 20, maxLength: 60 })
+  await fc.assert(fc.asyncProperty(steps, delays, witnesses, async (steps, delays, witnesses) => {
     const network = new MemoryNetwork()
     const nodes = ['1111111111', '2222222222', '3333333333'].map(node => new Symple({
       backplane: new SlowBackplane(network, node, delays),
-      authenticator: ({ user, token }) => ({ user, name: undefined, rooms: token!.split(',').filter(Boolean), fixed: {} }),
+      authenticator: ({ user, token }) =>
+        ({ user, name: undefined, ...JSON.parse(token!) as Pick<Grant, 'rooms' | 'fixed'> }),
       now: () => 0,
       limits: { refreshInterval: 0, rateLimit: 0, presenceRate: 0 }
     }))
     for (const symple of nodes) await symple.start()
     const players = USERS.map((user, i) => new Player(nodes[i % 3]!, user))
+    let looks = 0
+    for (const [i, [node, room]] of witnesses.entries()) {
+      const player = new Player(nodes[node]!, `witness ${i}`)
+      players.push(player)
+      player.enter([room], ++looks)
+    }
     const calls: Array<Promise<unknown>> = []
     for (const step of steps) {
-      calls.push(...act(players[step.who]!, nodes[step.at]!, step))
+      calls.push(...act(players[step.who]!, nodes[step.at]!, step, ++looks))
       await turns(step.pause)
     }
     await Promise.all(calls)
@@ -175,6 +275,9 @@ t.test('keeps presence exact on nodes that are slow to find out who is where, wh
     }
     for (const player of players) player.close()
     await rest(nodes)
+    const lives = players.flatMap(({ lives }) => lives)
+    const byLook = new Map(lives.flatMap(life => Array.from(life.looks.keys(), look => [look, life])))
+    for (const life of lives) life.check(byLook)
     for (const { gauges: { remotes, users, rooms } } of nodes) {
       assert.deepEqual({ remotes, users, rooms }, { remotes: 0, users: 0, rooms: 0 }, 'nothing is left')
     }
@@ -182,15 +285,24 @@ t.test('keeps presence exact on nodes that are slow to find out who is where, wh
   }), { seed, numRuns: 100, examples })
 })
 
-/** @param asked the node that the application asks @returns what it waits for */
-function act (player: Player, asked: Symple, { what, rooms }: Step): Array<Promise<unknown>> {
-  const { seen, session, connection } = player
-  if (!connection.open) player.enter(rooms)
-  else if (what === 'refresh') player.authenticate(rooms)
+/**
+ * @param asked the node that the application asks
+ * @param look that no token has had yet
+ * @returns what it waits for
+ */
+function act (player: Player, asked: Symple, { what, rooms, changes }: Step, look: number): Array<Promise<unknown>> {
+  const { seen, session, connection, life } = player
+  if (!connection.open) player.enter(rooms, look)
+  else if (what === 'refresh') player.authenticate(rooms, changes ? look : life.look)
   else if (what === 'close') player.close()
-  else if (what === 'join' || what === 'leave') for (const room of rooms) send(session, { type: what, room })
-  else if (seen !== null && what === 'disconnect') return [asked.disconnect(seen.id)]
-  else if (seen !== null) return rooms.map(room => asked[what === 'have join' ? 'join' : 'leave'](seen.id, room))
+  else if (what === 'join' || what === 'leave') {
+    life[what](rooms)
+    for (const room of rooms) send(session, { type: what, room })
+  } else if (seen !== null && what === 'disconnect') return [asked.disconnect(seen.id)]
+  else if (seen !== null) {
+    life.ask(rooms)
+    return rooms.map(room => asked[what === 'have join' ? 'join' : 'leave'](seen.id, room))
+  }
   return []
 }
 

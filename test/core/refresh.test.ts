@@ -244,13 +244,19 @@ function slowNode (...rooms: string[]) {
   const waiting = new Map<string, () => void>()
   const read = backplane.read.bind(backplane)
   backplane.read = place => rooms.some(room => place === `room:${room}`)
-    ? new Promise<undefined>(resolve => { waiting.set(place, () => { resolve(undefined) }) })
+    ? new Promise(resolve => { waiting.set(place, () => { resolve(read(place)) }) })
     : read(place)
   return {
     network,
     backplane,
     async asked (room: string): Promise<void> {
       await eventually(() => waiting.has(`room:${room}`), 'the directory is asked')
+    },
+    /** @returns what answers, later */
+    take (room: string): () => void {
+      const answer = waiting.get(`room:${room}`)!
+      waiting.delete(`room:${room}`)
+      return answer
     },
     answer (room: string): void {
       waiting.get(`room:${room}`)!()
@@ -489,6 +495,148 @@ t.test('tells no more of a peer that a listener has sent away', async t => {
   await turn()
   t.strictSame(told, ['online', 'join two', 'offline'])
   await symple.close()
+})
+
+// Out of some rooms, into others ---------------------------------------------------------------------------------
+
+const GRANTS = {
+  red: { rooms: ['old', 'stays'], fixed: { team: 'red' } },
+  blue: { rooms: ['new', 'stays'], fixed: { team: 'blue' } },
+  'red elsewhere': { rooms: ['new', 'stays'], fixed: { team: 'red' } },
+  ...Object.fromEntries([['old'], ['new'], ['stays'], ['old', 'new']].map(rooms =>
+    [rooms.join('+'), { user: `in ${rooms.join('+')}`, rooms }]))
+}
+
+/** Alice on one node and, there or on another, who is with her before a fresh token, afterwards, or both. */
+async function moving (here: string[], there: string[]) {
+  const { network, backplane, asked, take } = slowNode('new')
+  const options = { authenticator: book(GRANTS), limits: { refreshInterval: 0 } }
+  const near = setUp({ ...options, backplane })
+  const far = setUp({ ...options, backplane: new MemoryBackplane(network, 'n2') })
+  const nodes = [near.symple, far.symple]
+  for (const symple of nodes) await symple.start()
+  const enter = (node: typeof near, tokens: string[]) => tokens.map(token => ({ token, ...node.enter({ token }) }))
+  const witnesses = enter(far, there)
+  await settled(nodes)
+  witnesses.push(...enter(near, here))
+  if (here.some(token => token.includes('new'))) {
+    await asked('new')
+    take('new')()
+  }
+  await settled(nodes)
+  const alice = near.enter({ token: 'red' })
+  await settled(nodes)
+  const known = new Map([alice, ...witnesses].map(({ connection }) => [connection, connection.frames.length]))
+  const since = (connection: FakeConnection) => connection.frames.slice(known.get(connection))
+  return {
+    ...alice,
+    witnesses,
+    asked,
+    take,
+    rest: async () => { await settled(nodes) },
+    /** What one has been told of Alice since, and what she said. */
+    story: (connection: FakeConnection) => since(connection).flatMap(({ type, from, data }) => {
+      const { online, team } = data as PeerObject
+      if (!from!.startsWith('alice')) return []
+      return type === 'message' ? String(data) : `${online ? '+' : '-'}${String(team)}`
+    }),
+    /** What she has been told herself. */
+    told: () => since(alice.connection).map(({ type, from, data }) => {
+      if (type !== 'presence') return type === 'message' ? String(data) : type
+      return `${(data as PeerObject).online ? '+' : '-'}${from!.split('|')[0]!.replace('in ', '')}`
+    }),
+    close: async () => { for (const symple of nodes) await symple.close() }
+  }
+}
+
+const WITNESSES = ['old', 'new', 'stays', 'old+new']
+const CASTS: Array<[here: string[], there: string[]]> =
+  [[WITNESSES, []], [[], WITNESSES], [WITNESSES, WITNESSES], [['old', 'stays'], WITNESSES]]
+
+t.test('moves a peer at once: nobody learns what it is to others than those who see it', async t => {
+  const stories: Record<string, Record<string, string[]>> = {
+    blue: { old: ['-red'], new: ['+blue', 'hi'], stays: ['+blue'], 'old+new': ['+blue', 'hi'] },
+    'red elsewhere': { old: ['-red'], new: ['+red', 'hi'], stays: [], 'old+new': ['hi'] }
+  }
+  for (const [token, wanted] of Object.entries(stories)) {
+    for (const [here, there] of CASTS) {
+      const name = `${token}, ${here.length} on her node, ${there.length} on another`
+      const { session, connection, witnesses, asked, take, rest, story, told, close } = await moving(here, there)
+      send(session, { type: 'auth', token })
+      send(session, { type: 'message', to: ['new'], data: 'hi' })
+      if (!here.includes('new')) {
+        // Who sees her already answers at once.
+        const other = witnesses.find(({ token }) => token === 'new')!
+        for (let i = 0; i < 50 && story(other.connection).length === 0; i++) await turn()
+        send(other.session, { type: 'message', to: session.peer!.id, data: 'early' })
+        await asked('new')
+        await rest()
+        t.strictSame(told(), [], `${name}: nothing before it is known who is there`)
+        take('new')()
+      }
+      await rest()
+      for (const witness of witnesses) t.strictSame(story(witness.connection), wanted[witness.token], `${name}: ${witness.token}`)
+      const present = [...here, ...there]
+      const [first, ...others] = told()
+      t.equal(first, 'welcome')
+      t.strictSame(others, [
+        ...present.filter(token => token === 'new').map(token => `+${token}`),
+        ...present.filter(token => token === 'old').map(token => `-${token}`),
+        ...here.includes('new') ? [] : ['early']
+      ], name)
+      t.equal(connection.closedWith, null)
+      await close()
+    }
+  }
+})
+
+t.test('tells of one that goes while it moves what each saw of it', async t => {
+  const { session, witnesses, asked, take, rest, story, close } = await moving(['old', 'stays'], WITNESSES)
+  send(session, { type: 'auth', token: 'blue' })
+  await asked('new')
+  await rest()
+  session.closed(1006)
+  await rest()
+  take('new')()
+  await rest()
+  t.strictSame(witnesses.map(({ token, connection }) => [token, ...story(connection)]), [
+    ['old', '-red'], ['new', '+blue', '-blue'], ['stays', '+blue', '-blue'], ['old+new', '+blue', '-blue'],
+    ['old', '-red'], ['stays', '-red']
+  ])
+  await close()
+})
+
+t.test('reads a room anew that others hold to be left, as often as somebody comes meanwhile', async t => {
+  const { network, backplane, asked, take } = slowNode('old', 'new')
+  const options = { authenticator: book(GRANTS), limits: { refreshInterval: 0 } }
+  const near = setUp({ ...options, backplane })
+  const far = setUp({ ...options, backplane: new MemoryBackplane(network, 'n2') })
+  const nodes = [near.symple, far.symple]
+  for (const symple of nodes) await symple.start()
+  const alice = near.enter({ token: 'red' })
+  await asked('old')
+  take('old')()
+  await settled(nodes)
+  send(alice.session, { type: 'auth', token: 'blue' })
+  await asked('new')
+  const first = near.enter({ token: 'stays' })
+  send(first.session, { type: 'join', room: 'old' })
+  await asked('old')
+  const late = take('old')
+  first.session.closed(1006)
+  const [second, other] = [near.enter({ token: 'old' }), far.enter({ token: 'old' })]
+  await asked('old')
+  late()
+  await settled(nodes)
+  t.strictSame(types(second.connection), [], 'what was read before is out of date')
+  take('old')()
+  take('new')()
+  await settled(nodes)
+  t.strictSame(types(second.connection).slice(0, 1), ['welcome 200'])
+  for (const { connection } of [second, other]) {
+    t.strictSame(Object.values(rosterOf(connection, false)).map(({ user }) => user), ['in old'], 'they see each other alone')
+  }
+  for (const symple of nodes) await symple.close()
 })
 
 // Whatever comes -----------------------------------------------------------------------------------------------

@@ -146,7 +146,7 @@ export const guardedAttempts: readonly Attempt[] = [
     publication('forged', 1, encodePacket([encodeEntry({ kind: 'route', from: alice.peer.id, to: [VAULT], payload })])),
   () => ({ msg: 'dropped', level: DEBUG, node: 'forged', reason: 'unknown_sender' })),
   publishes('a record that is another peer\'s', ({ alice }) => {
-    const record = encodeRecord({ version: 9, data: { id: 'other', user: 'alice', online: true } })
+    const record = encodeRecord({ version: 9, moves: 0, data: { id: 'other', user: 'alice', online: true } })
     return publication('forged', 1, encodePacket([encodeEntry({ kind: 'enter', places: [`room:${VAULT}`], member: { id: alice.peer.id, record } })]))
   }, () => ({ msg: 'ignored what another node said', level: DEBUG, what: 'record' })),
   {
