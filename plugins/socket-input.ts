@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import type { WebSocket } from '@fastify/websocket'
 import { FrameReader, type FrameReaderOwner } from './frame-reader.js'
-import { readDirectly } from './tcp-handle.js'
+import { directReads } from './tcp-handle.js'
 
 const kInput = Symbol('symple.input')
 
@@ -9,6 +9,12 @@ const kInput = Symbol('symple.input')
 interface Receiver { receive (data: Buffer, binary: boolean): void }
 
 type DataListener = (this: Socket, chunk: Buffer) => void
+
+const readDirectly = directReads(function (bytes) {
+  // Somebody else has come to listen, too.
+  if (this.listenerCount('data') > 1) this.emit('data', Buffer.from(bytes))
+  else onData.call(this, bytes)
+})
 
 /**
  * What comes over a socket, between it and the WebSocket library: messages that are a frame each go to the session at
@@ -46,7 +52,7 @@ export class SocketInput implements FrameReaderOwner {
     socket.off('data', library)
     Object.assign(ws, { [kInput]: input })
     ws.on('error', onError)
-    readDirectly(socket, onRead)
+    readDirectly(socket)
   }
 
   get paused (): boolean {
@@ -83,13 +89,6 @@ interface Owned { [kInput]: SocketInput }
 
 function onData (this: Socket, chunk: Buffer): void {
   (this as Socket & Owned)[kInput].push(chunk)
-}
-
-function onRead (this: Socket, size: number, memory: Buffer): void {
-  const chunk = memory.subarray(0, size)
-  // Somebody else has come to listen, too.
-  if (this.listenerCount('data') > 1) this.emit('data', Buffer.from(chunk))
-  else onData.call(this, chunk)
 }
 
 function onError (this: WebSocket): void {

@@ -20,7 +20,7 @@ interface Handle {
   writeBuffer (request: WriteRequest | null, bytes: Buffer): number | WriteRequest
 }
 
-/** Stands for one write; where the kernel took all at once, nobody has kept it. */
+/** Stands for one write, and for no other: even where nothing waits, Node may not be done with it. */
 interface WriteRequest {
   oncomplete?: (this: WriteRequest, status: number) => void
   /** What must not be collected while it is being written. */
@@ -32,7 +32,6 @@ interface WriteRequest {
 /** Who is told when what it wrote has left. */
 export interface Writer { written (): void }
 
-type Take = (this: Socket, size: number, memory: Buffer) => unknown
 type Fields = Record<symbol, unknown>
 
 /** The newest release of Node with which the tests have passed: CONTRIBUTING.md says how that is found. */
@@ -47,8 +46,6 @@ const readKeys = findReadKeys()
 
 /** Makes what a write needs to be asked for; undefined: no stream has shown it yet; null: it is something unknown. */
 let ask: (() => WriteRequest | null) | null | undefined
-/** A request of which Node has no use any more. */
-let spare: WriteRequest | null = null
 
 /** Where a socket keeps what the public option `onread` of sockets that connect says. */
 function findReadKeys (): { memory: symbol, take: symbol } | undefined {
@@ -67,25 +64,41 @@ function handleOf (socket: Socket): Handle | null {
 }
 
 /**
- * Has what a socket reads go past its stream.
+ * Makes what has reads of sockets go past their streams, but for what comes while they are paused: that waits there.
  *
- * @param take called on the socket for each read, with memory that is lent for the call, and how much of it was read
- * @returns false: it can't, and all goes on as it was
+ * @param take called on the socket for each read, with memory that is lent for the call
+ * @returns a function that does so for one socket; false: it can't, and all goes on as it was
  */
-export function readDirectly (socket: Socket, take: Take): boolean {
-  const handle = handleOf(socket)
-  const fields = socket as Socket & Fields
-  if (readKeys === undefined || typeof handle?.useUserBuffer !== 'function') return false
-  if (fields[readKeys.memory] !== null || fields[readKeys.take] !== null) return false
-  fields[readKeys.memory] = memory
-  fields[readKeys.take] = take
-  handle.useUserBuffer(memory)
-  return true
+export function directReads (take: (this: Socket, bytes: Buffer) => void): (socket: Socket) => boolean {
+  /** @returns false: no more for now */
+  function onRead (this: Socket, size: number): boolean {
+    const bytes = memory.subarray(0, size)
+    if (this.isPaused() || this.readableLength > 0) return this.push(Buffer.from(bytes))
+    take.call(this, bytes)
+    return true
+  }
+  return socket => {
+    const handle = handleOf(socket)
+    const fields = socket as Socket & Fields
+    if (readKeys === undefined || typeof handle?.useUserBuffer !== 'function') return false
+    if (fields[readKeys.memory] !== null || fields[readKeys.take] !== null) return false
+    fields[readKeys.memory] = memory
+    fields[readKeys.take] = onRead
+    socket.on('pause', readOn)
+    handle.useUserBuffer(memory)
+    return true
+  }
+}
+
+/** Else a client that goes while its socket is paused would do so unnoticed. */
+function readOn (this: Socket): void {
+  this.read(0)
 }
 
 /**
  * Hands bytes to the kernel at once, where nothing waits that was written before. What it does not take follows by
- * itself, before what the stream is given from then on; `writer` is told when it has.
+ * itself, before what the stream is given from then on; `writer` is told when it has. It is no activity that keeps
+ * `socket.setTimeout` from calling.
  *
  * @returns how many bytes are to follow; undefined: it can't, and nothing was written
  */
@@ -94,14 +107,14 @@ export function writeDirectly (socket: Socket, bytes: Buffer, writer: Writer): n
   if (handle === null || socket.writableLength > 0) return undefined
   if (ask === undefined) learn(handle)
   if (!ask || handle.writeQueueSize !== 0) return undefined
-  spare ??= ask()
-  const answer = handle.writeBuffer(spare, bytes)
+  const request = ask()
+  const answer = handle.writeBuffer(request, bytes)
+  if (typeof answer === 'number' && answer !== 0) {
+    fail(socket, answer)
+    return 0
+  }
   const waiting = handle.writeQueueSize
-  if (answer === 0 && waiting === 0) return 0
-  const request = typeof answer === 'number' ? spare! : answer
-  spare = null
-  if (typeof answer === 'number' && answer !== 0) fail(socket, answer)
-  else Object.assign(request, { oncomplete: onWritten, bytes, socket, writer })
+  if (waiting > 0) Object.assign(request ?? answer, { oncomplete: onWritten, bytes, socket, writer })
   return waiting
 }
 

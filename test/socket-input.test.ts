@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { connect as connectTcp, type AddressInfo, type Socket } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import websocket from '@fastify/websocket'
 import fc from 'fast-check'
 import Fastify, { type FastifyInstance } from 'fastify'
@@ -161,6 +162,28 @@ t.test('nothing counts behind a goodbye, and nothing keeps the connection', asyn
   raw.socket.end()
   await eventually(() => Object.keys(bob.roster).length === 0, 'the end of alice')
   t.strictSame(bob.take().map(({ type }) => type), ['presence', 'message', 'presence'])
+})
+
+t.test('who goes while a hook thinks is gone at once, and nobody hears of it', async t => {
+  const { gateway, port, url } = await startGateway(t, LIBRARY_OPTIONS)
+  const bob = await connect(t, url, { user: 'bob', rooms: ['lobby'] })
+  const connections = promisify(gateway.server.getConnections.bind(gateway.server))
+  for (const how of ['end', 'resetAndDestroy'] as const) {
+    let decide: (() => void) | undefined
+    gateway.symple.authenticate = async () => {
+      await new Promise<void>(resolve => { decide = resolve })
+      return { allowed: true, rooms: ['lobby'] }
+    }
+    const raw = await openRaw(t, port)
+    await raw.upgrade('/')
+    raw.write(frame('{"type":"auth","user":"ghost"}'))
+    await eventually(() => decide !== undefined, 'the question')
+    raw.socket[how]()
+    await eventually(async () => await connections() === 1, 'the end')
+    decide!()
+  }
+  await bob.barrier()
+  t.notOk(bob.frames.some(({ type }) => type === 'presence'), 'nobody comes')
 })
 
 t.test('the library reads all where it would be overtaken, and where others listen', async t => {

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { readDirectly, writeDirectly } from '../plugins/tcp-handle.js'
+import { directReads, writeDirectly } from '../plugins/tcp-handle.js'
 import { connect as connectClient, eventually } from './helper.js'
 import { startProcess } from './process.js'
 import { Random, seed } from './seed.js'
@@ -32,6 +32,14 @@ async function warmUp (t: Test): Promise<void> {
   await once(there, 'data')
 }
 
+async function pauseFor (socket: Socket, turns: number): Promise<void> {
+  socket.pause()
+  for (let i = 0; i < turns; i++) await nextTurn()
+  socket.resume()
+  // Once more, before it has begun to.
+  if (turns === 2) await pauseFor(socket, 1)
+}
+
 function patterned (length: number, random: Random): Buffer {
   const first = random.below(256)
   return Buffer.from(Uint8Array.from({ length }, (_, i) => first + i))
@@ -41,21 +49,22 @@ t.test('what is read goes past the stream, piece by piece, and waits while the s
   const { here, there } = await pair(t)
   const random = new Random(seed)
   const heard: Buffer[] = []
-  here.on('data', () => { t.fail('it came by the stream') })
-  t.ok(readDirectly(here, function (size, memory) {
+  // What came while it was paused, and its order among the rest.
+  here.on('data', bytes => { heard.push(bytes) })
+  const readDirectly = directReads(function (bytes) {
     t.equal(this, here)
-    heard.push(Buffer.from(memory.subarray(0, size)))
-    if (!random.oneIn(3)) return
-    here.pause()
-    nextTurn().then(() => {
-      t.equal(here.isPaused(), true)
-      here.resume()
-    })
-  }), 'it can')
-  t.notOk(readDirectly(here, () => {}), 'once only')
+    t.notOk(here.isPaused())
+    heard.push(Buffer.from(bytes))
+    if (random.oneIn(3)) pauseFor(here, random.below(4))
+  })
+  t.ok(readDirectly(here), 'it can')
+  t.notOk(readDirectly(here), 'once only')
   here.resume()
   const sent = Array.from({ length: 200 }, () => patterned(random.below(100_000), random))
-  for (const bytes of sent) there.write(bytes)
+  for (const bytes of sent) {
+    there.write(bytes)
+    if (random.oneIn(3)) await nextTurn()
+  }
   there.end()
   await once(here, 'end')
   t.ok(Buffer.concat(heard).equals(Buffer.concat(sent)), 'all is there, in order')
@@ -65,7 +74,7 @@ t.test('sockets share the memory, and none gets what another has read', async t 
   const ends = await Promise.all(Array.from({ length: 20 }, async () => await pair(t)))
   const heard = ends.map(() => '')
   for (const [i, { here }] of ends.entries()) {
-    readDirectly(here, (size, memory) => { heard[i] += memory.toString('latin1', 0, size) })
+    directReads(bytes => { heard[i] += bytes.toString('latin1') })(here)
     here.resume()
   }
   const sent = ends.map((_, i) => `${i},`.repeat(3000))
@@ -76,6 +85,30 @@ t.test('sockets share the memory, and none gets what another has read', async t 
   for (const [i, { there }] of ends.entries()) there.end(sent[i]!.slice(Math.ceil(sent[0]!.length / 1000) * 1000))
   await Promise.all(ends.map(async ({ here }) => await once(here, 'end')))
   t.strictSame(heard, sent)
+})
+
+t.test('who goes while the socket is paused is noticed, and a head that was unshifted comes first', async t => {
+  const heard: string[] = []
+  const readDirectly = directReads(bytes => { heard.push(String(bytes)) })
+  for (const how of ['end', 'resetAndDestroy'] as const) {
+    const { here, there } = await pair(t)
+    readDirectly(here)
+    here.resume()
+    here.pause()
+    there[how]()
+    await eventually(() => here.readableEnded || here.destroyed, 'the end')
+  }
+  const { here, there } = await pair(t)
+  here.unshift(Buffer.from('head'))
+  here.on('data', bytes => { heard.push(String(bytes)) })
+  readDirectly(here)
+  here.resume()
+  here.pause()
+  there.write('body')
+  await eventually(() => here.readableLength === 8, 'the body')
+  t.strictSame(heard, [])
+  here.resume()
+  await eventually(() => heard.join('') === 'headbody', 'both')
 })
 
 t.test('what is written arrives in order, by whichever way, whatever the kernel takes at once', async t => {
@@ -115,6 +148,51 @@ t.test('what is written arrives in order, by whichever way, whatever the kernel 
   here.end()
   await once(there, 'end')
   t.ok(Buffer.concat(heard).equals(Buffer.concat(sent)), 'all is there, in order')
+})
+
+t.test('many sockets that have to wait at once are each told of their own', async t => {
+  await warmUp(t)
+  const ends = await Promise.all(Array.from({ length: 8 }, async () => await pair(t)))
+  const random = new Random(seed)
+  const bytes = patterned(400_000, random)
+  const told = ends.map(() => 0)
+  const sent = ends.map(() => 0)
+  for (let waiting = 0; waiting < ends.length;) {
+    waiting = 0
+    for (const [i, { here }] of ends.entries()) {
+      const left = writeDirectly(here, bytes, { written: () => { told[i]!++ } })
+      if (left === undefined || left > 0) waiting++
+      if (left !== undefined) sent[i]! += bytes.length
+    }
+  }
+  const read = ends.map(() => 0)
+  for (const [i, { there }] of ends.entries()) there.on('data', part => { read[i]! += part.length })
+  await eventually(() => read.every((count, i) => count === sent[i]), 'all')
+  await eventually(() => told.every(count => count === 1), 'word of it')
+})
+
+t.test('a write of which Node is not done, though nothing waits, keeps no other from going on', async t => {
+  await warmUp(t)
+  const busy = await pair(t)
+  const held: object[] = []
+  // The kernel takes the rest when it is asked once more: as if that had been so at once.
+  interface Handle { writeBuffer (request: object | null, bytes: Buffer): unknown }
+  const handle = (busy.here as unknown as { _handle: Handle })._handle
+  const { writeBuffer } = handle
+  let waiting: number | undefined = 0
+  while (waiting === 0) waiting = writeDirectly(busy.here, Buffer.alloc(1e6), nobody)
+  handle.writeBuffer = function (request, bytes) {
+    if (request !== null) held.push(request)
+    return writeBuffer.call(this, request, bytes)
+  }
+  Object.defineProperty(handle, 'writeQueueSize', { value: 0 })
+  writeDirectly(busy.here, Buffer.alloc(10), nobody)
+  writeDirectly(busy.here, Buffer.alloc(10), nobody)
+  t.equal(new Set(held).size, held.length, 'each has a request of its own')
+  busy.there.resume()
+  const other = await pair(t)
+  t.equal(writeDirectly(other.here, Buffer.from('hello'), nobody), 0)
+  t.equal(String((await once(other.there, 'data'))[0]), 'hello')
 })
 
 t.test('a connection that breaks ends the socket, and nobody is told that all has left', async t => {

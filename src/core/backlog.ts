@@ -17,9 +17,11 @@ export class Backlog {
   add (data: Buffer, binary: boolean, limit: number): boolean {
     // It was too much before.
     if (this.#bytes > limit) return true
-    this.messages.push([Buffer.from(data), binary])
     this.#bytes += data.length
-    if (this.#bytes <= limit) return true
+    if (this.#bytes <= limit) {
+      this.messages.push([Buffer.from(data), binary])
+      return true
+    }
     this.messages.length = 0
     return false
   }

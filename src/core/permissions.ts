@@ -78,9 +78,8 @@ export class Permissions {
   message (peer: Peer, inbound: Inbound): Later<Inbound | null> {
     const { authorizeMessage } = this.#hub.hooks
     if (!authorizeMessage) return inbound
-    // The bytes are lent, and the answer may take its time.
-    const kept = { ...inbound, data: Buffer.from(inbound.data) }
-    return this.#ask<boolean | object, Inbound | null>(
+    let kept = inbound
+    const answer = this.#ask<boolean | object, Inbound | null>(
       'authorizeMessage',
       () => authorizeMessage(new PeerView(peer), { ...inbound.message, from: peer.address }),
       verdict => {
@@ -93,6 +92,9 @@ export class Permissions {
         return this.#drop(peer, 'hook_failed')
       }
     )
+    // The bytes are lent.
+    if (isPromiseLike(answer)) kept = { ...inbound, data: Buffer.from(inbound.data) }
+    return answer
   }
 
   /** Has `onAuthorize` know of a client that is in. */

@@ -112,23 +112,20 @@ export class Lease {
     this.#renewing = true
     try {
       await this.#renew()
+      this.#events.renewed()
+      // Beside the next renewals: where leases are spread over servers, that of another may be slower than one's own.
+      this.#look()
     } catch (error) {
-      return this.#failed(error)
+      this.#failed(error, 'lease not renewed')
     } finally {
       this.#renewing = false
     }
-    this.#events.renewed()
-    // Beside the next renewals: where leases are spread over servers, that of another may be slower than one's own.
-    if (this.#looking) return
-    this.#looking = true
-    await this.#look().catch((error: unknown) => { this.#failed(error) })
-    this.#looking = false
   }
 
   /** Redis is away, which others say aloud. When it is back, all nodes get the time to show themselves. */
-  #failed (error: unknown): void {
+  #failed (error: unknown, what: string): void {
     this.#since = null
-    this.#log.debug({ err: error }, 'no look at leases')
+    this.#log.debug({ err: error }, what)
   }
 
   async #renew (): Promise<void> {
@@ -153,15 +150,28 @@ export class Lease {
     this.#events.expired()
   }
 
+  async #look (): Promise<void> {
+    if (this.#looking) return
+    this.#looking = true
+    try {
+      await this.#judge()
+    } catch (error) {
+      this.#failed(error, 'leases not looked at')
+    } finally {
+      this.#looking = false
+    }
+  }
+
   /**
    * Who twice has no lease is gone, once each node has had the time to renew its own. Also asked before that time is
    * over, since each lease may be on another server: one that stands still must be noticed.
    */
-  async #look (): Promise<void> {
+  async #judge (): Promise<void> {
     const asked = performance.now()
     const listed = new Set(await this.others())
     const others = [...new Set([...listed, ...this.#events.nodes()])].filter(node => node !== this.#node)
     const alive = await Promise.all(others.map(async node => await this.#isAlive(node)))
+    if (this.#stopped) return
     if (performance.now() - asked > this.#patience) this.#since = null
     const missing = new Set(others.filter((_, i) => alive[i] !== true))
     const mayJudge = this.#since !== null && asked - this.#since >= this.#ttl
