@@ -216,7 +216,8 @@ t.test('a Redis that comes back with another password', async t => {
   await complaint(/^NOAUTH /)
   await other.client({ password: SECRET }).config('SET', 'requirepass', '')
   await server.until(() => server.log.filter(({ msg }) => msg === 'other nodes can be reached').length === 2, 'the end of it')
-  t.equal(server.log.filter(({ level }) => level === WARN).length, 3)
+  const reasons = server.log.filter(({ level }) => level === WARN).map(line => line['reason'])
+  t.equal(new Set(reasons).size, reasons.length, `each once: ${reasons.join()}`)
   await server.stop()
 })
 

@@ -80,7 +80,8 @@ export class RedisBackplane implements Backplane {
     const { commands } = this.#clients
     // What was under way is lost; and what comes back may be another server, or one that has forgotten.
     for (const event of ['close', '-node']) commands.on(event, () => { this.#damaged = true })
-    commands.on('ready', () => { this.#repair() })
+    // First: others must not hear from a node that has no lease. What is damaged is repaired after it.
+    commands.on('ready', () => { this.#lease.renew() })
     await Promise.all([this.#inbox.start(), this.#lease.start()])
   }
 

@@ -41,7 +41,7 @@ export class Lease {
   /** Nodes that are gone, as long as anything of them may still stand in the directory. */
   readonly #gone = new Set<string>()
   /** Nodes that had no lease at the last look. */
-  #missing: ReadonlySet<string> = new Set()
+  #missing = new Set<string>()
   /** Nodes after which this one is clearing up. */
   readonly #sweeping = new Set<string>()
   #timer: NodeJS.Timeout | null = null
@@ -70,8 +70,8 @@ export class Lease {
   }
 
   async start (): Promise<void> {
-    this.#timer = setInterval(() => { this.#beat() }, this.#interval)
-    await this.#beat()
+    this.#timer = setInterval(() => { this.renew() }, this.#interval)
+    await this.renew()
   }
 
   async stop (): Promise<void> {
@@ -104,14 +104,17 @@ export class Lease {
    * @returns whether it was taken for gone
    */
   heard (node: string): boolean {
+    // It may not have come to renew its lease yet.
+    this.#missing.delete(node)
     return this.#gone.delete(node)
   }
 
-  async #beat (): Promise<void> {
+  /** Says that this node lives, and looks who else does. */
+  async renew (): Promise<void> {
     if (this.#renewing || this.#stopped) return
     this.#renewing = true
     try {
-      await this.#renew()
+      await this.#write()
       this.#events.renewed()
       // Beside the next renewals: where leases are spread over servers, that of another may be slower than one's own.
       this.#look()
@@ -128,7 +131,7 @@ export class Lease {
     this.#log.debug({ err: error }, what)
   }
 
-  async #renew (): Promise<void> {
+  async #write (): Promise<void> {
     const key = this.#names.lease(this.#node)
     // Together, so that a lease that ran out while Redis stood still is there again before anybody can look.
     const [existed] = await Promise.all([
