@@ -60,7 +60,7 @@ export class RedisBackplane implements Backplane {
     this.#lease = new Lease(this.node, names, batch, this.#directory, nodeTtl * 1000, {
       nodes: () => this.#listener?.nodes() ?? [],
       gone: node => { this.#gone(node) },
-      expired: () => { this.#restored() },
+      expired: () => { this.#damaged = true },
       renewed: () => { this.#repair() },
       revived: node => { this.#inbox.askToCompare(node) }
     }, log, info)
@@ -81,7 +81,7 @@ export class RedisBackplane implements Backplane {
     // What was under way is lost; and what comes back may be another server, or one that has forgotten.
     for (const event of ['close', '-node']) commands.on(event, () => { this.#damaged = true })
     // First: others must not hear from a node that has no lease. What is damaged is repaired after it.
-    commands.on('ready', () => { this.#lease.renew() })
+    commands.on('ready', () => { this.#lease.resume() })
     await Promise.all([this.#inbox.start(), this.#lease.start()])
   }
 

@@ -70,8 +70,14 @@ export class Lease {
   }
 
   async start (): Promise<void> {
-    this.#timer = setInterval(() => { this.renew() }, this.#interval)
-    await this.renew()
+    this.#timer = setInterval(() => { this.#renew() }, this.#interval)
+    await this.#renew()
+  }
+
+  /** Redis is there again, after a break that others may have had too: they get the time to say that they live. */
+  resume (): void {
+    this.#since = null
+    this.#renew()
   }
 
   async stop (): Promise<void> {
@@ -109,8 +115,7 @@ export class Lease {
     return this.#gone.delete(node)
   }
 
-  /** Says that this node lives, and looks who else does. */
-  async renew (): Promise<void> {
+  async #renew (): Promise<void> {
     if (this.#renewing || this.#stopped) return
     this.#renewing = true
     try {
