@@ -1,8 +1,12 @@
 import { once } from 'node:events'
+import { createServer as createHttpServer, type IncomingMessage } from 'node:http'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import { WebSocket, WebSocketServer } from 'ws'
+import { SocketConnection } from '../plugins/socket-connection.js'
 import { directReads, writeDirectly } from '../plugins/tcp-handle.js'
+import { encode } from '../src/core/frame.js'
 import { connect as connectClient, eventually } from './helper.js'
 import { startProcess } from './process.js'
 import { Random, seed } from './seed.js'
@@ -94,6 +98,7 @@ t.test('who goes while the socket is paused is noticed, and a head that was unsh
     const { here, there } = await pair(t)
     readDirectly(here)
     here.resume()
+    await nextTurn()
     here.pause()
     there[how]()
     await eventually(() => here.readableEnded || here.destroyed, 'the end')
@@ -193,6 +198,41 @@ t.test('a write of which Node is not done, though nothing waits, keeps no other 
   const other = await pair(t)
   t.equal(writeDirectly(other.here, Buffer.from('hello'), nobody), 0)
   t.equal(String((await once(other.there, 'data'))[0]), 'hello')
+})
+
+t.test('a connection counts what waits below its stream, and has it known when that has left', async t => {
+  await warmUp(t)
+  const server = createHttpServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => { server.close() })
+  const upgraded = once(server, 'upgrade') as Promise<[IncomingMessage, Socket, Buffer]>
+  const client = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  t.teardown(() => { client.terminate() })
+  const [request, socket, head] = await upgraded
+  const ws = await new Promise<WebSocket>(resolve => {
+    new WebSocketServer({ noServer: true }).handleUpgrade(request, socket, head, resolve)
+  })
+  await once(client, 'open')
+  const connection = new SocketConnection(ws, socket)
+  const frame = encode({ text: 'x'.repeat(100_000) })
+  let drains = 0
+  socket.on('drain', () => { drains++ })
+  for (const hasStreamMore of [false, true]) {
+    client.pause()
+    drains = 0
+    let unsent = 0
+    while (unsent === 0) {
+      t.equal(connection.congested, false)
+      unsent = connection.write(frame)
+    }
+    t.equal(socket.writableLength, 0, 'the stream knows nothing of it')
+    t.equal(connection.congested, true)
+    t.equal(connection.buffered, unsent)
+    if (hasStreamMore) t.equal(connection.write(frame), unsent + frame.length, 'what the stream has counts too')
+    client.resume()
+    await eventually(() => drains > 0 && connection.buffered === 0, 'that all has left')
+    t.equal(connection.congested, false)
+  }
 })
 
 t.test('a connection that breaks ends the socket, and nobody is told that all has left', async t => {

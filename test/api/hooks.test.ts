@@ -359,6 +359,19 @@ t.test('authorizeMessage', async t => {
     t.equal(alice.frames.filter(({ type }) => type === 'join:ok').length, 10)
   })
 
+  t.test('that takes its time has the message go on as it came, whatever comes meanwhile', async t => {
+    const { symple, alice, bob } = await scene(t)
+    let answer: ((verdict: boolean) => void) | null = null
+    symple.authorizeMessage = async peer => peer.user === 'bob' || await new Promise<boolean>(resolve => { answer = resolve })
+    const text = 'alice '.repeat(1000)
+    alice.send({ type: 'message', to: 'bob', text })
+    await eventually(() => answer !== null, 'the hook is asked')
+    bob.send({ type: 'message', to: 'alice', text: 'bob, '.repeat(2000) })
+    await alice.find('message')
+    answer!(true)
+    t.match(await bob.find('message'), { text })
+  })
+
   t.test('that fails or hangs drops that message, and no other', async t => {
     const { symple, alice, bob } = await scene(t, { SYMPLE_HOOK_TIMEOUT: '0.2' })
     const faults: Record<string, () => unknown> = {

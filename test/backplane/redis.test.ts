@@ -1,9 +1,13 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { createInterface } from 'node:readline'
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { RedisBackplane } from '../../src/backplane/redis/backplane.js'
 import { silent } from '../../src/core/logger.js'
 import { eventually } from '../helper.js'
 import { startRedis, type RedisServer } from '../redis.js'
+import { TcpProxy } from '../tcp-proxy.js'
 import { Node, testBackplane } from './contract.js'
 
 const options = { host: '127.0.0.1', enableOfflineQueue: false, autoResubscribe: false, maxRetriesPerRequest: 0 }
@@ -12,19 +16,23 @@ const options = { host: '127.0.0.1', enableOfflineQueue: false, autoResubscribe:
 const TIMEOUT = 3
 const NODE_TTL = 10
 
-async function createBackplane (t: Test, { port }: RedisServer, prefix = 'symple'): Promise<RedisBackplane> {
-  const connect = (more: object) => new Redis({ ...options, port, retryStrategy: () => 20, ...more })
-  const clients = { commands: connect({ commandTimeout: TIMEOUT * 1000 }), subscriber: connect({}) }
+interface More { prefix?: string, nodeTtl?: number }
+
+async function createBackplane (
+  t: Test, { port }: { port: number }, { prefix = 'symple', nodeTtl = NODE_TTL }: More = {}
+): Promise<RedisBackplane> {
+  const client = (more: object) => new Redis({ ...options, port, retryStrategy: () => 20, ...more })
+  const clients = { commands: client({ commandTimeout: TIMEOUT * 1000 }), subscriber: client({}) }
   for (const client of Object.values(clients)) {
     client.on('error', () => {})
     t.teardown(() => { client.disconnect() })
     await eventually(() => client.status === 'ready', 'a connection')
   }
-  return new RedisBackplane({ clients, prefix, nodeTtl: NODE_TTL, timeout: TIMEOUT, log: silent })
+  return new RedisBackplane({ clients, prefix, nodeTtl, timeout: TIMEOUT, log: silent })
 }
 
-async function startNode (t: Test, redis: RedisServer, nodes: Node[], prefix?: string): Promise<Node> {
-  const node = new Node(await createBackplane(t, redis, prefix), nodes)
+async function startNode (t: Test, redis: { port: number }, nodes: Node[], more?: More): Promise<Node> {
+  const node = new Node(await createBackplane(t, redis, more), nodes)
   t.teardown(() => node.backplane.stop())
   await node.backplane.start(node)
   return node
@@ -50,7 +58,7 @@ t.test('hands what backends emit to each node', async t => {
   const redis = await startRedis(t)
   const nodes: Node[] = []
   for (let i = 0; i < 3; i++) await startNode(t, redis, nodes)
-  const stranger = await startNode(t, redis, [], 'other')
+  const stranger = await startNode(t, redis, [], { prefix: 'other' })
   const backend = redis.client()
   const payloads = ['{"type":"event"}', '', 'no JSON', 'é😀']
   for (const payload of payloads) t.equal(await backend.publish('symple:broadcast', payload), 3)
@@ -61,9 +69,9 @@ t.test('hands what backends emit to each node', async t => {
 
 t.test('keeps servers with different prefixes apart', async t => {
   const redis = await startRedis(t)
-  const one = await startNode(t, redis, [], 'one')
-  const two = await startNode(t, redis, [], 'two')
-  const namesake = await startNode(t, redis, [], 'one')
+  const one = await startNode(t, redis, [], { prefix: 'one' })
+  const two = await startNode(t, redis, [], { prefix: 'two' })
+  const namesake = await startNode(t, redis, [], { prefix: 'one' })
   one.enter('room:x', 'a')
   await eventually(async () => (await namesake.read('room:x'))?.length === 1, 'it is written')
   t.strictSame(await two.read('room:x'), [])
@@ -94,4 +102,72 @@ t.test('survives publications that are none of a node', async t => {
   await eventually(() => node.packets.some(([, text]) => text === 'well-formed'), 'the packet')
   t.ok(node.packets.every(([from, text]) => text === 'well-formed' ? from === other.id : text === ''), 'nothing is taken for a packet')
   t.equal(node.backplane.connected, true)
+})
+
+/** What a Redis is asked to do, by whom, as it is. */
+async function listenIn (t: Test, { port }: RedisServer, hear: (command: string, by: string) => void): Promise<void> {
+  // The monitor of ioredis fails where commands come with the answer to MONITOR.
+  const socket = connect(port, '127.0.0.1')
+  t.teardown(() => { socket.destroy() })
+  const lines = createInterface({ input: socket })
+  lines.on('line', line => {
+    const [, by = '', args = ''] = /^\+[\d.]+ \[\d+ (\S+)\] (.*)$/.exec(line) ?? []
+    if (args !== '') hear(args.replaceAll('"', '').toLowerCase(), by)
+  })
+  socket.write('MONITOR\r\n')
+  await once(lines, 'line')
+}
+
+t.test('gives up no node whose lease is missing once', async t => {
+  const redis = await startRedis(t)
+  const nodes: Node[] = []
+  const a = await startNode(t, redis, nodes, { nodeTtl: 1 })
+  const b = await startNode(t, redis, nodes, { nodeTtl: 1 })
+  const client = redis.client()
+  const lease = `symple:node:${a.id}`
+  /** Whether it was there at each look of the other node. */
+  const looks: boolean[] = []
+  let isThere = true
+  let isWithheld = false
+  let watcher = ''
+  await listenIn(t, redis, (command, by) => {
+    if (command.startsWith(`set symple:node:${b.id}`)) watcher = by
+    if (command === `del ${lease}`) isThere = false
+    if (command.startsWith(`set ${lease}`)) {
+      isThere = true
+      if (isWithheld) client.del(lease)
+    }
+    if (command !== `exists ${lease}` || by !== watcher) return
+    looks.push(isThere)
+    if (!isThere) isWithheld = false
+  })
+  await eventually(() => looks.length > 5, 'looks by which it may judge')
+  for (let i = 0; i < 3; i++) {
+    isWithheld = true
+    await client.del(lease)
+    await eventually(() => !isWithheld && looks.at(-1)!, 'a look that misses it, and one that finds it')
+  }
+  t.ok(looks.filter(found => !found).length >= 3)
+  t.strictSame(b.lost, [])
+})
+
+t.test('renews its lease before it says anything to others, where it was cut off', async t => {
+  const redis = await startRedis(t)
+  const proxy = await TcpProxy.to(t, redis.port)
+  const nodes: Node[] = []
+  const cut = await startNode(t, proxy, nodes, { nodeTtl: 1 })
+  const other = await startNode(t, redis, nodes, { nodeTtl: 1 })
+  for (let i = 0; i < 3; i++) {
+    proxy.cut()
+    await eventually(() => other.lost.length > i, 'that it is given up')
+    const said: string[] = []
+    await listenIn(t, redis, command => {
+      if (command.startsWith(`set symple:node:${cut.id}`)) said.push('lease')
+      if (command.startsWith(`publish symple:inbox:${other.id}`) && command.includes(cut.id)) said.push('word')
+    })
+    proxy.heal()
+    await eventually(() => said.includes('word'), 'a word of it')
+    t.equal(said[0], 'lease')
+    await eventually(() => cut.backplane.connected, 'its connection')
+  }
 })
