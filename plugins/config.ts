@@ -88,7 +88,7 @@ export const schema = Type.Object({
   SYMPLE_REDIS_TIMEOUT: Type.Number({ default: 3, exclusiveMinimum: 0, maximum: MAX_SECONDS, description: 'Seconds to wait for Redis at authentication.' }),
   SYMPLE_REDIS_PREFIX: Type.String({ default: 'symple', minLength: 1, description: 'First part of all keys and channels in Redis.' }),
   SYMPLE_REDIS_REQUIRED: Flag(true, 'Not ready while Redis can not be reached.'),
-  SYMPLE_NODE_TTL: Type.Number({ default: 10, minimum: 1, maximum: MAX_SECONDS, description: 'Seconds without a sign of life after which other nodes count a node as gone.' }),
+  SYMPLE_NODE_TTL: Type.Number({ default: 10, minimum: 1, maximum: MAX_SECONDS, description: 'Seconds without a sign of life after which a node is gone; others notice it within twice that.' }),
 
   SYMPLE_API_KEY: secret('Key to the HTTP API, or several, comma-separated. Without any, there is no HTTP API.', ['array']),
   SYMPLE_CONSOLE_KEY: secret('Key to the console, a page for operators, or several, comma-separated. Without any, there is no console.', ['array']),

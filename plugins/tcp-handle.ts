@@ -2,9 +2,9 @@ import { Socket, type SocketConstructorOpts } from 'node:net'
 import { getSystemErrorName } from 'node:util'
 
 /**
- * What a TCP socket of Node stands on. Reading and writing there saves what streams cost: memory for each read, and a
- * queue for each write. It is no public API, so each part of it is found by what it does; where one is missing, or
- * Node is newer than what this was tested with, the streams do it.
+ * What a socket of Node stands on, over TCP or of the file system. Reading and writing there saves what streams cost:
+ * memory for each read, and a queue for each write. It is no public API, so each part of it is found by what it does;
+ * where one is missing, or Node is newer than what this was tested with, the streams do it.
  */
 interface Handle {
   /** Bytes that were written, and the kernel has not taken yet. */
@@ -52,9 +52,8 @@ function findReadKeys (): { memory: symbol, take: symbol } | undefined {
   const callback = () => true
   const socket = new Socket({ onread: { buffer: memory, callback } } as SocketConstructorOpts) as Socket & Fields
   const keys = Object.getOwnPropertySymbols(socket)
-  const of = (value: unknown) => keys.find(key => socket[key] === value)
-  const found = { memory: of(memory), take: of(callback) }
-  return found.memory === undefined || found.take === undefined ? undefined : { memory: found.memory, take: found.take }
+  const [memoryKey, takeKey] = [memory, callback].map(value => keys.find(key => socket[key] === value))
+  return memoryKey === undefined || takeKey === undefined ? undefined : { memory: memoryKey, take: takeKey }
 }
 
 function handleOf (socket: Socket): Handle | null {

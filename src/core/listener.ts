@@ -7,8 +7,7 @@ import type { Latecomers } from './latecomers.js'
 import type { Mail } from './mail.js'
 import type { RemoteNode } from './remote.js'
 import type { Replicas } from './replicas.js'
-import type { Resync } from './resync.js'
-import type { Room } from './rooms.js'
+import { recordsOf, type Resync } from './resync.js'
 
 /** What is known of other nodes, and how they are told of this one. */
 export interface Relations {
@@ -171,9 +170,4 @@ export class Listener implements BackplaneListener {
     this.#hub.stats.drop('unknown_sender')
     this.#hub.log.debug({ node: id, reason: 'unknown_sender' }, 'dropped')
   }
-}
-
-/** What other nodes are told of the members that a room has here. */
-export function recordsOf (room: Room): MemberRecord[] {
-  return Array.from(room.own(), ({ id, record }) => ({ id, record }))
 }

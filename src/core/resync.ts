@@ -1,7 +1,6 @@
-import { nodeOf, type Backplane } from './backplane.js'
+import { nodeOf, type Backplane, type MemberRecord } from './backplane.js'
 import { digestOf } from './digest.js'
 import type { Hub } from './hub.js'
-import { recordsOf } from './listener.js'
 import type { Mail } from './mail.js'
 import type { RemoteNode } from './remote.js'
 import type { Replicas } from './replicas.js'
@@ -83,4 +82,9 @@ export class Resync {
     for (const { id } of found) nodes.add(this.#replicas.node(nodeOf(id)))
     for (const node of nodes) this.check(node, room)
   }
+}
+
+/** What other nodes are told of the members that a room has here. */
+export function recordsOf (room: Room): MemberRecord[] {
+  return Array.from(room.own(), ({ id, record }) => ({ id, record }))
 }

@@ -59,15 +59,15 @@ export class RedisCluster {
     return `redis-cluster://${this.#servers.map(({ port }) => `127.0.0.1:${port}`).join(',')}`
   }
 
-  /** Kills the master that has a key, and waits until its replica is the master. */
-  async killMasterOf (key: string): Promise<void> {
-    await this.#kill(await this.client.cluster('KEYSLOT', key))
-  }
-
   /** The master that has a key. */
   async masterOf (key: string): Promise<RedisServer> {
     const port = await this.#masterOf(await this.client.cluster('KEYSLOT', key))
     return this.#servers.find(server => server.port === port)!
+  }
+
+  /** Kills the master that has a key, and waits until its replica is the master. */
+  async killMasterOf (key: string): Promise<void> {
+    await this.#kill(await this.client.cluster('KEYSLOT', key))
   }
 
   /** The same for some master that has a replica still. */
