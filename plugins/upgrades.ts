@@ -8,6 +8,8 @@ export interface Upgrade {
   readonly socket: Duplex
   /** What came behind the request. */
   readonly head: Buffer
+  /** Whether nobody else will answer it. */
+  readonly ours: boolean
   /** What would answer it if it got none, as soon as Fastify has the request. */
   response: ServerResponse | null
 }
@@ -61,7 +63,10 @@ export class Upgrades {
       emit: (event: string | symbol, ...args: unknown[]): boolean => {
         if (event !== 'upgrade') return emit(event, ...args)
         const [request, socket, head] = args as [Request, Socket, Buffer]
-        return this.#watch(socket, () => this.#takes(request, socket, head) || emit(event, ...args))
+        const handled = this.#takes(request, socket, head) || emit(event, ...args)
+        // Most have their WebSocket by now.
+        if (request[kUpgrade]?.ours === true) this.#hold(socket)
+        return handled
       }
     })
     // Without a listener, Node does not tell of upgrades.
@@ -105,8 +110,7 @@ export class Upgrades {
     if (upgrade === undefined) return
     request[kUpgrade] = undefined
     const { socket, response } = upgrade
-    this.#forget.call(socket)
-    socket.off('close', this.#forget)
+    if (this.#pending.delete(socket)) socket.off('close', this.#forget)
     // Else the socket holds on to the request and the response.
     response?.detachSocket(socket as Socket)
   }
@@ -123,14 +127,6 @@ export class Upgrades {
     for (const socket of this.#pending) socket.destroy()
   }
 
-  /** While a gateway closes, its Fastify answers at once, and none of our hooks hears of it. */
-  #watch (socket: Answered, handle: () => boolean): boolean {
-    const handled = handle()
-    // Hooks may write before there is an answer, and answer piece by piece.
-    if (this.#pending.has(socket) && socket._httpMessage?.writableEnded === true) end(socket)
-    return handled
-  }
-
   /** @returns false: the event is for other listeners */
   #takes (request: Request, socket: Duplex, head: Buffer): boolean {
     const others = this.#server.listenerCount('upgrade') > 1
@@ -143,17 +139,20 @@ export class Upgrades {
       end(socket, UNAVAILABLE)
       return true
     }
-    if (isWebSocket) request[kUpgrade] = { socket, head, response: null }
-    if (isWebSocket && (gate !== undefined || !others)) this.#hold(socket)
+    if (isWebSocket) request[kUpgrade] = { socket, head, ours: gate !== undefined || !others, response: null }
     if (gate) return gate.emit('upgrade', request, socket, head)
     if (others) return false
     this.#answer(request, socket)
     return true
   }
 
-  #hold (socket: Duplex): void {
+  /** Keeps in mind one that is still to be answered: hooks may take their time. */
+  #hold (socket: Answered): void {
     this.#pending.add(socket)
     socket.on('close', this.#forget)
+    // While a gateway closes, its Fastify answers at once, and none of our hooks hears of it. Hooks may write before
+    // there is an answer, and answer piece by piece.
+    if (socket._httpMessage?.writableEnded === true) end(socket)
   }
 
   /** As Node does with what is no upgrade, but that the answer is the last thing on the connection. */

@@ -1,8 +1,11 @@
 import type { FastifyRequest } from 'fastify'
 import { destination, type DestinationStream, type LoggerOptions } from 'pino'
 
-/** Bytes of lines that are written together: a write for each would be a seventh of what a connection costs. */
-const BUFFERED = 16_000
+/**
+ * Bytes of lines that are written together: a write for each would be a seventh of what a connection costs. With each
+ * further line the stream copies those that wait, so more would be a waste too.
+ */
+const BUFFERED = 4096
 
 /** Milliseconds that a line waits for others at most. */
 const FLUSH_INTERVAL = 100
