@@ -127,14 +127,16 @@ export class Listener implements BackplaneListener {
     if (sender === undefined) return this.#unknown(node)
     const { peers } = this.#hub.router.route(sender, to)
     const frame = frameOf(payload)
+    if (this.#latecomers.some) this.#latecomers.admit({ sender, frame }, to, peers)
     this.#hub.deliver(peers, frame)
-    this.#latecomers.keep({ sender, to, frame }, peers)
   }
 
   #onPublish (node: RemoteNode, { member, payload }: Extract<Entry, { kind: 'publish' }>): void {
     const sender = this.#replicas.publish(node, member)
     if (sender === undefined) return this.#unknown(node)
     const { peers } = this.#hub.router.route(sender, null)
+    // Who is late and does not see the sender is told what it has published when it does.
+    if (this.#latecomers.some) this.#latecomers.precede(sender, peers)
     this.#hub.deliver(peers, frameOf(payload))
   }
 

@@ -45,6 +45,20 @@ export class Router {
     return route
   }
 
+  /**
+   * The peers of this node for which a message of another node's peer is by the rooms that they are about to enter, and
+   * by no other. To be asked right after `route`, whose walk it goes on with.
+   */
+  awaited (sender: RemotePeer, to: Recipients): Peer[] {
+    const peers: Peer[] = []
+    for (const room of sender.rooms.keys()) {
+      for (const peer of room.pending ?? []) {
+        if (isFor(peer, room, to)) this.#rooms.meet(peer, peers)
+      }
+    }
+    return peers
+  }
+
   /** All peers of this node. */
   everybody (): Peer[] {
     return [...this.#rooms.peers.values()]
@@ -114,6 +128,14 @@ export class Router {
       route.strange++
     }
   }
+}
+
+/** Whether a message to a room, or in it to one of its members, is for one of them: as `route` has it. */
+function isFor ({ id, address, user }: Peer, { personal, name }: Room, to: Recipients): boolean {
+  if (to === null) return true
+  if (typeof to !== 'string') return to.includes(name)
+  if (to === id || to === address) return true
+  return !isPeerId(to) && (to === user || (!personal && to === name))
 }
 
 /** Who sends without being a peer. */

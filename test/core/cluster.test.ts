@@ -1,109 +1,10 @@
 import t from 'tap'
-import { MemoryBackplane } from '../../src/backplane/memory.js'
-import type { Backplane, BackplaneListener, MemberRecord } from '../../src/core/backplane.js'
-import type { Census } from '../../src/core/census.js'
+import type { MemberRecord } from '../../src/core/backplane.js'
 import { digestOf } from '../../src/core/digest.js'
-import { decodePacket, encodeEntry, encodePacket, type Entry } from '../../src/core/envelope.js'
+import type { Entry } from '../../src/core/envelope.js'
 import type { Json, JsonObject } from '../../src/core/json.js'
-import { silent, type Logger } from '../../src/core/logger.js'
-import { encodeRecord } from '../../src/core/remote.js'
-import { Symple } from '../../src/core/symple.js'
-import { FakeConnection } from '../fake-connection.js'
-import type { PeerObject } from '../helper.js'
-
-/** Another node, of which the test says what it says. */
-const OTHER = 'other'
-
-/** A backplane that does what the test says, when it says so. */
-class ScriptedBackplane implements Backplane {
-  readonly started = '2026-01-01T00:00:00.000Z'
-  readonly node = 'node'
-  readonly connected = true
-  readonly alone = false
-  readonly counts = { published: 0, failed: 0, received: 0, gaps: 0, probesLost: 0, probeSeconds: 0, sweeps: 0 }
-  readonly posted: Entry[] = []
-  /** Answers to reads that are waited for, by place. */
-  readonly reads = new Map<string, (members: MemberRecord[] | Promise<MemberRecord[]>) => void>()
-  /** Places of which the answer waits for the test; others are empty. */
-  readonly slow = new Set<string>()
-  listener!: BackplaneListener
-
-  async start (listener: BackplaneListener): Promise<void> {
-    this.listener = listener
-  }
-
-  enter (): void {}
-  leave (): void {}
-
-  async read (place: string): Promise<MemberRecord[]> {
-    if (!this.slow.has(place)) return []
-    return await new Promise(resolve => { this.reads.set(place, resolve) })
-  }
-
-  post (_node: string, packet: Buffer): boolean {
-    this.posted.push(...decodePacket(packet)!)
-    return true
-  }
-
-  async stop (): Promise<void> {}
-
-  readonly census: Census = new MemoryBackplane().census
-  async emit (): Promise<void> {}
-}
-
-/** What was begun has come to its end, as far as nothing else is waited for. */
-async function turn (): Promise<void> {
-  for (let i = 0; i < 4; i++) await new Promise(resolve => { setImmediate(resolve) })
-}
-
-async function setUp (log: Logger = silent) {
-  const backplane = new ScriptedBackplane()
-  let ids = 0
-  const symple = new Symple({ backplane, log, now: () => 0, newId: () => `${++ids}` })
-  await symple.start()
-  return {
-    symple,
-    backplane,
-    /** Has a client enter; it may wait for what its rooms hold. */
-    async enter (user: string, ...rooms: string[]) {
-      const connection = new FakeConnection()
-      const session = symple.open(connection, { host: '127.0.0.1' })
-      const send = (message: object) => { session.receive(Buffer.from(JSON.stringify(message)), false) }
-      send({ type: 'auth', user, rooms })
-      await turn()
-      return {
-        connection,
-        session,
-        send,
-        /** What it was told of others: `+` online, `-` offline, `=` anything else. */
-        get story () {
-          return connection.frames.filter(({ type }) => type === 'presence').map(({ data, from, published }) => {
-            const { online, n } = data as PeerObject
-            return `${published === true ? '=' : online ? '+' : '-'}${from!.split('-')[1]!}${n === undefined ? '' : `(${String(n)})`}`
-          })
-        }
-      }
-    },
-    /** Has the other node say something. @returns what is answered */
-    async say (...entries: Entry[]): Promise<Entry[]> {
-      backplane.posted.length = 0
-      backplane.listener.received(OTHER, encodePacket(entries.map(encodeEntry)))
-      await turn()
-      return [...backplane.posted]
-    },
-    async found (place: string, ...members: MemberRecord[]): Promise<void> {
-      backplane.reads.get(place)!(members)
-      await turn()
-    }
-  }
-}
-
-/** A peer of the other node. */
-function remote (user: string, name: string, version = 0, moves = 0): MemberRecord {
-  const id = `${OTHER}-${name}`
-  const data = { id, user, name: user, online: true, host: '::1', ...(version > 0 && { n: version }) }
-  return { id, record: encodeRecord({ version, moves, data }) }
-}
+import { silent } from '../../src/core/logger.js'
+import { OTHER, remote, setUp, turn } from './scripted-node.js'
 
 const list = (place: string, members: MemberRecord[], more: object = {}): Entry => ({ kind: 'list', place, members, ...more })
 const exit = ({ id }: MemberRecord, places: string[] | null): Entry => ({ kind: 'exit', places, id })
@@ -171,7 +72,7 @@ t.test('asks a node that it did not know to be in a room whether it still is', a
 t.test('lets peers in, and reads anew for the next, where a read fails', async t => {
   const errors: unknown[] = []
   const error = (fields: object, message: string) => { errors.push([fields, message]) }
-  const { backplane, enter, found } = await setUp({ ...silent, error })
+  const { backplane, enter, found } = await setUp({ log: { ...silent, error } })
   backplane.slow.add('room:den')
   const alice = await enter('alice', 'den')
   const failure = new Error('broken')
@@ -288,26 +189,6 @@ t.test('drops what comes from a sender that it does not know, and survives what 
   backplane.listener.received(OTHER, Buffer.from([7, 1, 2, 3]))
   t.equal(symple.stats.cluster.ignored, odd.length + 1)
   t.strictSame(alice.connection.frames.map(({ type }) => type), ['welcome'])
-})
-
-t.test('a message to a peer that others know of, and that is not in all its rooms yet, comes behind its snapshot', async t => {
-  const { backplane, enter, say, found, symple } = await setUp()
-  t.teardown(() => symple.close())
-  // Makes the other node known in a room that is loaded.
-  const alice = await enter('alice', 'den')
-  const caller = { id: 'other-9', record: encodeRecord({ version: 0, moves: 0, data: { id: 'other-9', user: 'caller' } }) }
-  await say({ kind: 'enter', places: ['room:den'], member: caller })
-  backplane.slow.add('room:slow')
-  const bob = await enter('bob', 'den', 'slow')
-  t.ok(backplane.posted.some(({ kind }) => kind === 'enter'), 'the other node has been told of him')
-  const call = (n: number, to: string): Entry =>
-    ({ kind: 'route', from: 'other-9', to, payload: Buffer.from(JSON.stringify({ type: 'message', n, to })) })
-  const id = (backplane.posted.find(({ kind }) => kind === 'enter') as Extract<Entry, { kind: 'enter' }>).member.id
-  await say(call(1, id), call(2, 'den'), call(3, 'nobody'))
-  t.strictSame(bob.connection.frames, [], 'nothing comes before the welcome')
-  await found('room:slow')
-  t.strictSame(bob.connection.frames.map(({ type, n }) => n ?? type), ['welcome', 'presence', 'presence', 1, 2])
-  t.strictSame(alice.connection.frames.filter(({ type }) => type === 'message').map(({ n }) => n), [2], 'once for others')
 })
 
 t.test('does for other nodes what they ask for, and says so where it can\'t', async t => {

@@ -4,12 +4,9 @@ import t from 'tap'
 import { MemoryBackplane, MemoryNetwork } from '../../src/backplane/memory.js'
 import type { Grant } from '../../src/core/auth.js'
 import type { MemberRecord } from '../../src/core/backplane.js'
-import type { Peer } from '../../src/core/peer.js'
-import type { Session } from '../../src/core/session.js'
 import { Symple } from '../../src/core/symple.js'
-import { FakeConnection } from '../fake-connection.js'
-import type { PeerObject } from '../helper.js'
 import { seed } from '../seed.js'
+import { Player } from './lives.js'
 import { send } from './service.js'
 
 const ROOMS = ['r1', 'r2', 'r3']
@@ -51,132 +48,6 @@ class SlowBackplane extends MemoryBackplane {
 }
 
 /**
- * One client, and what it may be seen as, where. Each token says which look it has; in that it must not be seen but by
- * those with whom it shares a room then.
- */
-class Life {
-  /** The rooms in which it may have been, look by look. */
-  readonly looks = new Map<number, Set<string>>()
-  #look = 0
-  /** Rooms that it has joined by itself, and not left. */
-  readonly #joined = new Set<string>()
-  /** Rooms that the application has it join or leave, nobody knows when. */
-  readonly #asked = new Set<string>()
-
-  constructor (readonly user: string, readonly connection: FakeConnection) {}
-
-  get rooms (): Set<string> {
-    return new Set(Array.from(this.looks.values(), rooms => [...rooms]).flat())
-  }
-
-  /** @param look another than before, or the same @returns a token */
-  token (rooms: readonly string[], look: number): string {
-    this.#look = look
-    this.#add(look, [...rooms, ...this.#joined, ...this.#asked])
-    return JSON.stringify({ rooms, fixed: { look } })
-  }
-
-  get look (): number {
-    return this.#look
-  }
-
-  join (rooms: readonly string[]): void {
-    for (const room of rooms) this.#joined.add(room)
-    this.#add(this.#look, rooms)
-  }
-
-  leave (rooms: readonly string[]): void {
-    for (const room of rooms) this.#joined.delete(room)
-  }
-
-  ask (rooms: readonly string[]): void {
-    for (const room of rooms) this.#asked.add(room)
-    for (const look of this.looks.keys()) this.#add(look, rooms)
-  }
-
-  #add (look: number, rooms: readonly string[]): void {
-    this.looks.set(look, new Set([...this.looks.get(look) ?? [], ...rooms]))
-  }
-
-  /** Fails where it was told of a look of another that it can't have seen. @param lives by look */
-  check (lives: ReadonlyMap<number, Life>): void {
-    const { rooms } = this
-    for (const { type, data } of this.connection.frames) {
-      if (type !== 'presence') continue
-      const { look } = data as { look: number }
-      const { user, looks } = lives.get(look)!
-      const shared = [...looks.get(look)!].filter(room => rooms.has(room))
-      assert.ok(user === this.user || shared.length > 0, `${this.user} sees what ${user} is elsewhere`)
-    }
-  }
-}
-
-/** One client after another, of one user on one node. */
-class Player {
-  readonly #symple: Symple
-  readonly #user: string
-  readonly lives: Life[] = []
-  connection!: FakeConnection
-  session!: Session
-
-  constructor (symple: Symple, user: string) {
-    this.#symple = symple
-    this.#user = user
-    this.#open()
-    this.close()
-  }
-
-  /** What it is to others; null: it is not there. */
-  get seen (): Peer | null {
-    return this.session.peer
-  }
-
-  /** Both are there. */
-  sees ({ seen: other }: Player): boolean {
-    return [...this.seen!.rooms.keys()].some(({ personal, name }) =>
-      [...other!.rooms.keys()].some(room => room.personal === personal && room.name === name))
-  }
-
-  #open (): void {
-    this.connection = new FakeConnection()
-    this.session = this.#symple.open(this.connection, { host: '127.0.0.1' })
-    this.lives.push(new Life(this.#user, this.connection))
-  }
-
-  get life (): Life {
-    return this.lives.at(-1)!
-  }
-
-  enter (rooms: readonly string[], look: number): void {
-    this.#open()
-    this.authenticate(rooms, look)
-  }
-
-  close (): void {
-    this.connection.open = false
-    this.session.closed(1006)
-  }
-
-  authenticate (rooms: readonly string[], look: number): void {
-    send(this.session, { type: 'auth', user: this.#user, token: this.life.token(rooms, look) })
-  }
-
-  /** What it believes of others; fails where it is told what can't be. */
-  roster (): Record<string, PeerObject> {
-    const roster: Record<string, PeerObject> = {}
-    for (const { type, data } of this.connection.frames) {
-      if (type !== 'presence') continue
-      const peer = data as PeerObject
-      if (peer.online) assert.notDeepEqual(roster[peer.id], peer, 'no online twice')
-      if (peer.online) roster[peer.id] = peer
-      else assert.ok(peer.id in roster, 'no offline for one who is not there')
-      if (!peer.online) delete roster[peer.id]
-    }
-    return roster
-  }
-}
-
-/**
  * What happens, in which rooms, on whose request where the application asks, whether a token changes what others see,
  * and how many turns later what follows.
  */
@@ -189,7 +60,9 @@ interface Step {
   pause: number
 }
 
-const ACTIONS = ['refresh', 'refresh', 'join', 'leave', 'have join', 'have leave', 'disconnect', 'close', 'close'] as const
+const ACTIONS = [
+  'refresh', 'refresh', 'join', 'leave', 'have join', 'have leave', 'say', 'say', 'say', 'disconnect', 'close', 'close'
+] as const
 
 const step: fc.Arbitrary<Step> = fc.record({
   who: fc.nat(USERS.length - 1),
@@ -233,14 +106,26 @@ const followed = [
   take(3, 'join', ['r1'], 9)
 ]
 
-t.test('keeps presence exact on nodes that are slow to find out who is where, whatever comes in between', async () => {
+/** One hears of another's joining before that one knows of all who are there, and speaks there, then elsewhere. */
+const overheard = [
+  take(0, 'join', ['r1'], 9),
+  take(4, 'join', [], 9),
+  take(1, 'join', ['r1'], 70),
+  take(0, 'join', ['r2'], 9),
+  take(1, 'join', ['r2'], 9),
+  take(1, 'say', ['r2'], 1),
+  take(1, 'say', ['r1'], 9)
+]
+
+t.test('keeps presence exact, and each sender\'s order, on nodes that are slow to find out who is where, whatever comes in between', async () => {
   const some = fc.array(fc.nat(9), { minLength: 1, maxLength: 12 })
   const delays = fc.record({ reads: some, packets: some })
   const witnesses = fc.array(fc.tuple(fc.nat(2), fc.constantFrom(...ROOMS)), { maxLength: 3 })
   const examples: Array<[Step[], Delays, Array<[number, string]>]> = [
     [goneWhileMoved, { reads: [0, 0, 0, 60, 0, 0, 0], packets: [0] }, []],
     [overtaken, { reads: [0], packets: [0] }, []],
-    [followed, { reads: [0, 0, 60, 0], packets: [0] }, []]
+    [followed, { reads: [0, 0, 60, 0], packets: [0] }, []],
+    [overheard, { reads: [0, 0, 60, 0], packets: [0] }, []]
   ]
   const steps = fc.array(step, { minLength: 20, maxLength: 60 })
   await fc.assert(fc.asyncProperty(steps, delays, witnesses, async (steps, delays, witnesses) => {
@@ -277,7 +162,10 @@ t.test('keeps presence exact on nodes that are slow to find out who is where, wh
     await rest(nodes)
     const lives = players.flatMap(({ lives }) => lives)
     const byLook = new Map(lives.flatMap(life => Array.from(life.looks.keys(), look => [look, life])))
-    for (const life of lives) life.check(byLook)
+    for (const life of lives) {
+      life.check(byLook)
+      life.checkOrder()
+    }
     for (const { gauges: { remotes, users, rooms } } of nodes) {
       assert.deepEqual({ remotes, users, rooms }, { remotes: 0, users: 0, rooms: 0 }, 'nothing is left')
     }
@@ -293,6 +181,7 @@ t.test('keeps presence exact on nodes that are slow to find out who is where, wh
 function act (player: Player, asked: Symple, { what, rooms, changes }: Step, look: number): Array<Promise<unknown>> {
   const { seen, session, connection, life } = player
   if (!connection.open) player.enter(rooms, look)
+  else if (what === 'say') send(session, life.words(rooms))
   else if (what === 'refresh') player.authenticate(rooms, changes ? look : life.look)
   else if (what === 'close') player.close()
   else if (what === 'join' || what === 'leave') {
