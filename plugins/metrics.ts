@@ -84,6 +84,7 @@ export default fp<MetricsOptions>(async (fastify, { registry: shared, process = 
   counter('symple_backplane_gaps_total', 'Times that packets of another node were missing.', () => backplane.counts.gaps)
   counter('symple_backplane_probes_lost_total', 'Publications to itself that did not come back.', () => backplane.counts.probesLost)
   counter('symple_backplane_sweeps_total', 'Dead nodes after which this node cleared up.', () => backplane.counts.sweeps)
+  gauge('symple_backplane_unjudged_seconds', 'Time for which this node has not been able to tell which others are gone; 0 while that is no longer than usual.', () => backplane.counts.unjudgedSeconds)
   counters('symple_cluster_entries_total', 'What was said between nodes, by what became of it: messages, and changes of who is where.', 'outcome', () => {
     const { sent, lost, received, ignored } = stats.cluster
     return Object.entries({ sent, lost, received, ignored })

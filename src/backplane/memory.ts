@@ -39,7 +39,7 @@ export class MemoryNetwork {
 export class MemoryBackplane implements Backplane {
   readonly node: string
   readonly counts: BackplaneCounts = {
-    published: 0, failed: 0, received: 0, gaps: 0, probesLost: 0, probeSeconds: 0, sweeps: 0
+    published: 0, failed: 0, received: 0, gaps: 0, probesLost: 0, probeSeconds: 0, sweeps: 0, unjudgedSeconds: 0
   }
 
   readonly census: Census = new MemoryCensus(this)

@@ -72,6 +72,8 @@ export interface BackplaneCounts {
   probeSeconds: number
   /** Nodes after which this one cleared up. */
   sweeps: number
+  /** Seconds for which it could not tell which other nodes are gone; 0 while that is no longer than usual. */
+  unjudgedSeconds: number
 }
 
 /** A member as the directory holds it: its id, and what its node says of it, which only the core reads. */

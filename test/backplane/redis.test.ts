@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline'
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { RedisBackplane } from '../../src/backplane/redis/backplane.js'
-import { silent } from '../../src/core/logger.js'
+import { silent, type Logger } from '../../src/core/logger.js'
 import { eventually } from '../helper.js'
 import { startRedis, type RedisServer } from '../redis.js'
 import { TcpProxy } from '../tcp-proxy.js'
@@ -16,10 +16,10 @@ const options = { host: '127.0.0.1', enableOfflineQueue: false, autoResubscribe:
 const TIMEOUT = 3
 const NODE_TTL = 10
 
-interface More { prefix?: string, nodeTtl?: number }
+interface More { prefix?: string, nodeTtl?: number, log?: Logger }
 
 async function createBackplane (
-  t: Test, { port }: { port: number }, { prefix = 'symple', nodeTtl = NODE_TTL }: More = {}
+  t: Test, { port }: { port: number }, { prefix = 'symple', nodeTtl = NODE_TTL, log = silent }: More = {}
 ): Promise<RedisBackplane> {
   const client = (more: object) => new Redis({ ...options, port, retryStrategy: () => 20, ...more })
   const clients = { commands: client({ commandTimeout: TIMEOUT * 1000 }), subscriber: client({}) }
@@ -28,7 +28,7 @@ async function createBackplane (
     t.teardown(() => { client.disconnect() })
     await eventually(() => client.status === 'ready', 'a connection')
   }
-  return new RedisBackplane({ clients, prefix, nodeTtl, timeout: TIMEOUT, log: silent })
+  return new RedisBackplane({ clients, prefix, nodeTtl, timeout: TIMEOUT, log })
 }
 
 async function startNode (t: Test, redis: { port: number }, nodes: Node[], more?: More): Promise<Node> {
@@ -170,4 +170,41 @@ t.test('renews its lease before it says anything to others, where it was cut off
     t.equal(said[0], 'lease')
     await eventually(() => cut.backplane.connected, 'its connection')
   }
+})
+
+t.test('says once that nobody can be judged by a lease for long, and when it can be again', async t => {
+  const redis = await startRedis(t)
+  const slow = await TcpProxy.to(t, redis.port)
+  const lost = await TcpProxy.to(t, redis.port)
+  const nodes: Node[] = []
+  const lines: Array<[level: string, line: Record<string, unknown>]> = []
+  const keep = (level: string) => (details: object, message: string) => {
+    if (message.includes('nodes that are gone')) lines.push([level, { ...details, message }])
+  }
+  const log = { ...silent, info: keep('info'), warn: keep('warn') }
+  const beginning = Date.now()
+  const judge = await startNode(t, slow, nodes, { nodeTtl: 1, log })
+  const dead = await startNode(t, lost, nodes, { nodeTtl: 1 })
+  const { backplane } = judge
+  // More than a sixth of a lease's life, both ways together.
+  slow.delay(() => 100)
+  lost.cut()
+  const unjudged: number[] = []
+  await eventually(() => {
+    unjudged.push(backplane.counts.unjudgedSeconds)
+    return unjudged.at(-1)! > 5
+  }, 'that it goes on and on')
+  t.ok(unjudged.every(seconds => seconds === 0 || seconds > 3), 'no metric before the log')
+  t.match(lines, [['warn', { reason: /^a look at the leases took \d+ ms$/, since: String, message: 'nodes that are gone are not noticed' }]])
+  const since = Date.parse(String(lines[0]![1]['since']))
+  t.ok(since + 10 >= beginning && since <= Date.now() - 3000, 'since it judged for the last time, or began')
+  t.equal(backplane.connected, true)
+  t.strictSame(judge.lost, [])
+  slow.delay(() => 0)
+  await eventually(() => lines.length > 1, 'the end of it')
+  t.match(lines[1], ['info', { seconds: Number, message: 'nodes that are gone are noticed again' }])
+  t.ok(Number(lines[1]![1]['seconds']) >= 5)
+  t.equal(backplane.counts.unjudgedSeconds, 0)
+  await eventually(() => judge.lost.includes(dead.id), 'that the dead one is noticed')
+  t.equal(lines.length, 2)
 })

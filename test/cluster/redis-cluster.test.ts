@@ -88,6 +88,17 @@ t.test('a master stands still that has the leases of some nodes only: none of th
   crowd.mark()
   const leases = crowd.players.map(player => `symple:node:${nodeIdOf(player)}`)
   const held = async (lease: string) => await cluster.client.exists(lease) === 1
+  const away = await cluster.masterOf(leases[0]!)
+  away.pause()
+  const said = (node: ServerProcess) => node.log.filter(({ msg }) => msg.startsWith('nodes that are gone'))
+  for (const node of nodes) await node.until(() => said(node).length > 0, 'a word of a master that stays away')
+  away.resume()
+  for (const node of nodes) {
+    await node.until(() => said(node).length > 1, 'the end of it')
+    const [begin, end] = said(node)
+    t.match(begin, { level: 40, msg: 'nodes that are gone are not noticed', reason: String, since: /^2.*Z$/ })
+    t.match(end, { level: 30, msg: 'nodes that are gone are noticed again', seconds: Number })
+  }
   for (const lease of leases) {
     await eventually(async () => (await Promise.all(leases.map(held))).every(Boolean), 'all leases')
     const master = await cluster.masterOf(lease)

@@ -18,7 +18,10 @@ class ScriptedBackplane implements Backplane {
   readonly node = 'node'
   readonly connected = true
   readonly alone = false
-  readonly counts = { published: 0, failed: 0, received: 0, gaps: 0, probesLost: 0, probeSeconds: 0, sweeps: 0 }
+  readonly counts = {
+    published: 0, failed: 0, received: 0, gaps: 0, probesLost: 0, probeSeconds: 0, sweeps: 0, unjudgedSeconds: 0
+  }
+
   readonly posted: Entry[] = []
   /** Answers to reads that are waited for, by place. */
   readonly reads = new Map<string, (members: MemberRecord[] | Promise<MemberRecord[]>) => void>()

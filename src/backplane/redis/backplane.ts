@@ -71,7 +71,7 @@ export class RedisBackplane implements Backplane {
   }
 
   get counts (): BackplaneCounts {
-    return { ...this.#inbox.counts, sweeps: this.#lease.sweeps }
+    return { ...this.#inbox.counts, sweeps: this.#lease.sweeps, unjudgedSeconds: this.#lease.unjudgedSeconds }
   }
 
   async start (listener: BackplaneListener): Promise<void> {

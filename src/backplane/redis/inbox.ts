@@ -33,7 +33,7 @@ export interface InboxEvents {
   failed (error: unknown): void
 }
 
-export type InboxCounts = Omit<BackplaneCounts, 'sweeps'>
+export type InboxCounts = Omit<BackplaneCounts, 'sweeps' | 'unjudgedSeconds'>
 
 /**
  * The channel on which other nodes reach this one, and that on which backends reach all.

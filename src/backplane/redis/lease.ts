@@ -2,6 +2,7 @@ import type { Logger } from '../../core/logger.js'
 import type { Batch } from './batch.js'
 import type { Names } from './client.js'
 import type { Directory } from './directory.js'
+import { Judgement } from './judgement.js'
 
 /** How often a lease is renewed, and those of others looked at, before it runs out. */
 const RENEWALS = 3
@@ -29,6 +30,7 @@ export class Lease {
   readonly #names: Names
   readonly #batch: Batch
   readonly #directory: Directory
+  readonly #judgement: Judgement
   /** Milliseconds. */
   readonly #ttl: number
   /** Milliseconds between two renewals. */
@@ -49,9 +51,7 @@ export class Lease {
   #looking = false
   #held = false
   #stopped = false
-  #renewedAt = -Infinity
-  /** Since when there has been no sign that leases could not be renewed; null: they can't be now. */
-  #since: number | null = null
+  #renewedAt = 0
 
   constructor (
     node: string, names: Names, batch: Batch, directory: Directory, ttl: number, events: LeaseEvents, log: Logger,
@@ -61,12 +61,18 @@ export class Lease {
     this.#names = names
     this.#batch = batch
     this.#directory = directory
+    this.#judgement = new Judgement(ttl, log)
     this.#ttl = ttl
     this.#interval = ttl / RENEWALS
     this.#patience = this.#interval / 2
     this.#events = events
     this.#log = log
     this.#info = JSON.stringify(info)
+  }
+
+  /** As `BackplaneCounts.unjudgedSeconds`. */
+  get unjudgedSeconds (): number {
+    return this.#judgement.overdueSeconds
   }
 
   async start (): Promise<void> {
@@ -76,7 +82,7 @@ export class Lease {
 
   /** Redis is there again, after a break that others may have had too: they get the time to say that they live. */
   resume (): void {
-    this.#since = null
+    this.#judgement.suspend('the connection to Redis broke')
     this.#renew()
   }
 
@@ -132,7 +138,7 @@ export class Lease {
 
   /** Redis is away, which others say aloud. When it is back, all nodes get the time to show themselves. */
   #failed (error: unknown, what: string): void {
-    this.#since = null
+    this.#judgement.fail(what, error)
     this.#log.debug({ err: error }, what)
   }
 
@@ -146,11 +152,11 @@ export class Lease {
       this.#batch.send('hset', this.#names.nodes, this.#node, this.#info)
     ])
     const now = performance.now()
-    const late = now - this.#renewedAt > this.#interval + this.#patience
+    const late = this.#held && now - this.#renewedAt > this.#interval + this.#patience
     const expired = this.#held && existed !== 1
-    // This node or Redis stood still. In the second case the others could not renew theirs either.
-    if (late || expired) this.#since = null
-    this.#since ??= now
+    // In the second case the others could not renew theirs either.
+    if (late || expired) this.#judgement.suspend('this node or Redis stood still')
+    this.#judgement.prepare(now)
     this.#renewedAt = now
     this.#held = true
     if (!expired) return
@@ -180,14 +186,16 @@ export class Lease {
     const others = [...new Set([...listed, ...this.#events.nodes()])].filter(node => node !== this.#node)
     const alive = await Promise.all(others.map(async node => await this.#isAlive(node)))
     if (this.#stopped) return
-    if (performance.now() - asked > this.#patience) this.#since = null
+    const took = performance.now() - asked
+    if (took > this.#patience) this.#judgement.suspend(`a look at the leases took ${Math.round(took)} ms`)
     const missing = new Set(others.filter((_, i) => alive[i] !== true))
-    const mayJudge = this.#since !== null && asked - this.#since >= this.#ttl
+    const mayJudge = this.#judgement.allows(asked)
     for (const node of others) {
       if (!missing.has(node)) this.#gone.delete(node)
       else if (mayJudge && this.#missing.has(node)) this.#lose(node, listed.has(node))
     }
     this.#missing = missing
+    if (mayJudge) this.#judgement.done()
     for (const node of this.#gone) {
       if (!listed.has(node)) this.#gone.delete(node)
     }
