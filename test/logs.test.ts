@@ -246,3 +246,26 @@ t.test('LOG_LEVEL is the least level that is logged', async t => {
     t.equal(server.stdout, '', level)
   }
 })
+
+t.test('each line is there, whole and in order, however many come at once', async t => {
+  const server = await startProcess(t)
+  const clients = await Promise.all(Array.from({ length: 200 }, async (_, i) => await connect(t, server.url, { user: `üser-${i}` })))
+  await Promise.all(clients.map(client => client.close()))
+  await server.stop()
+  const lines = connectionLines(server)
+  for (const { peer } of clients) {
+    const ours = lines.filter(line => line['peer'] === peer.id)
+    t.match(ours, [{ msg: 'online', user: peer.user }, { msg: 'closed' }])
+    t.equal(ours.length, 2)
+  }
+  t.equal(lines.filter(({ msg }) => msg === 'accepted').length, clients.length)
+})
+
+t.test('whoever reads the log goes: the server stays', async t => {
+  const server = await startProcess(t)
+  server.child.stdout!.destroy()
+  // Some hundred bytes each, and what is written first fails.
+  for (let i = 0; i < 200; i++) await (await connect(t, server.url, { user: 'alice' })).close()
+  t.strictSame(await server.stop(), { code: 0, signal: null })
+  t.equal(server.stderr, '')
+})
