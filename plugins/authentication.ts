@@ -2,7 +2,6 @@ import type { FastifyBaseLogger } from 'fastify'
 import fp from 'fastify-plugin'
 import { anonymous, sessionAuthenticator, type Authenticator } from '../src/core/auth.js'
 import { resolveLimits } from '../src/core/limits.js'
-import { JwtAuthenticator } from './jwt.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -26,6 +25,8 @@ export default fp<{ log: FastifyBaseLogger }>(async (fastify, { log }) => {
     fastify.decorate('authenticator', sessions!)
     return
   }
+  // Much code, which most servers need not load.
+  const { JwtAuthenticator } = await import('./jwt.js')
   const jwt = new JwtAuthenticator({ config: config.jwt, limits, log: log.child({ module: 'jwt' }) })
   fastify.addHook('onClose', async () => { jwt.close() })
   fastify.decorate('authenticator', sessions === null ? jwt.authenticate : either(jwt.authenticate, sessions))

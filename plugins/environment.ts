@@ -1,5 +1,4 @@
 import type { FastifyEnvOptions } from '@fastify/env'
-import Type from 'typebox'
 
 type Ajv = Parameters<Extract<NonNullable<FastifyEnvOptions['ajv']>, { customOptions: unknown }>['customOptions']>[0]
 
@@ -10,21 +9,6 @@ const SPELLINGS = new Map([
 /** The boolean that a variable spells, in any case; undefined where it spells none. */
 export function flagOf (value: string): boolean | undefined {
   return SPELLINGS.get(value.trim().toLowerCase())
-}
-
-/** The schema of a variable that is a boolean in any of its spellings. */
-export function Flag (value: boolean, description: string) {
-  return Type.Unsafe<boolean>({ type: 'string', flag: true, default: String(value), description })
-}
-
-/** The same without a default of its own. */
-export function Choice (description: string) {
-  return Type.Unsafe<boolean>({ type: 'string', flag: true, description })
-}
-
-/** The schema of a variable that is a comma-separated list; as an option it may be an array. */
-export function List (description: string) {
-  return Type.String({ default: '', accepts: ['array'], description })
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Server } from 'node:net'
-import redisPlugin, { type FastifyRedis } from '@fastify/redis'
+import type { FastifyRedis } from '@fastify/redis'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Redis } from 'ioredis'
@@ -13,7 +13,6 @@ import { MemoryBackplane } from '../src/backplane/memory.js'
 import type { SessionStore } from '../src/core/auth.js'
 import type { Backplane } from '../src/core/backplane.js'
 import { ConfigError } from './config-error.js'
-import { createClient, duplicateClient } from './redis-clients.js'
 import type { RedisTemplate } from './redis-template.js'
 
 declare module 'fastify' {
@@ -55,6 +54,8 @@ export default fp<RedisPluginOptions>(async (fastify, { template, log: parent })
     fastify.decorate('answers', new MemoryAnswers())
     return
   }
+  // Much code, which a server on its own need not load.
+  const { createClient, duplicateClient } = await import('./redis-clients.js')
   const { url, prefix, timeout, nodeTtl } = redis
   settle(fastify.server, { prefix, place: url === null ? template! : JSON.stringify(url) })
   const connect = (forCommands: boolean) => url === null
@@ -87,7 +88,7 @@ export default fp<RedisPluginOptions>(async (fastify, { template, log: parent })
  */
 async function decorate (fastify: FastifyInstance, client: Client, connected: boolean): Promise<void> {
   if (fastify.hasDecorator('redis')) return
-  if (connected) await fastify.register(redisPlugin, { client: client as Redis })
+  if (connected) await fastify.register(import('@fastify/redis'), { client: client as Redis })
   else fastify.decorate('redis', client as FastifyRedis)
 }
 

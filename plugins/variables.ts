@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
 import env from '@fastify/env'
 import type { FastifyInstance } from 'fastify'
-import type { Static, TObject } from 'typebox'
 import { ConfigError } from './config-error.js'
 import { addEnvironmentKeywords, notEmpty } from './environment.js'
+import { schema, type Variables } from './schema.js'
 
 /** What Ajv says in words that help nobody. */
 const PROBLEMS: Record<string, string> = {
@@ -33,11 +33,9 @@ function readDotenv (): Record<string, string> {
   }
 }
 
-/** Checks data against a schema and fills in its defaults. @throws ConfigError about the first that is wrong */
-export async function checkVariables<S extends TObject> (
-  fastify: FastifyInstance, schema: S, data: Record<string, unknown>
-): Promise<Static<S>> {
-  let variables: Static<S> | undefined
+/** Checks data against the schema and fills in its defaults. @throws ConfigError about the first that is wrong */
+export async function checkVariables (fastify: FastifyInstance, data: Record<string, unknown>): Promise<Variables> {
+  let variables: Variables | undefined
   // In a scope of its own: what @fastify/env decorates stays there.
   await fastify.register(async scope => {
     try {
@@ -53,7 +51,7 @@ export async function checkVariables<S extends TObject> (
     } catch (error) {
       throw explain(error)
     }
-    variables = scope.getDecorator<Static<S>>('variables')
+    variables = scope.getDecorator<Variables>('variables')
   })
   // Ajv takes "Infinity" and "1e999" for numbers, and holds no bound against them.
   const infinite = Object.entries(variables!).find(([, value]) => typeof value === 'number' && !isFinite(value))

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import { parseArgs } from 'node:util'
-import { schema } from '../plugins/config.js'
+import { schema } from '../plugins/schema.js'
 import type { VariableSchema } from '../plugins/settings.js'
 import type { ServerOptions } from './options.js'
 import { readOptions } from './read-options.js'

@@ -1,5 +1,6 @@
 import Fastify from 'fastify'
-import { readConfig, type Config, type Variables } from '../plugins/config.js'
+import { readConfig, type Config } from '../plugins/config.js'
+import type { Variables } from '../plugins/schema.js'
 import { redisTemplate, sortOptions, type ServerOptions } from './options.js'
 
 /**

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
-import { schema } from '../plugins/config.js'
+import { schema } from '../plugins/schema.js'
 import type { VariableSchema } from '../plugins/settings.js'
 import { runServer } from './process.js'
 import { PASSWORD } from './read-config.js'

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { schema } from '../plugins/config.js'
+import { schema } from '../plugins/schema.js'
 
 const VARIABLES = Object.entries(schema.properties as unknown as Record<string, { default?: unknown }>)
 const NAMES = VARIABLES.map(([name]) => name).sort()

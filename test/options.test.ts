@@ -7,7 +7,8 @@ import symple, {
   ConfigError, createServer, type ServerOptions, type ServiceOptions, type SymplePluginOptions
 } from '../src/app.js'
 import { readOptions } from '../src/read-options.js'
-import { schema, type Config, type Variables } from '../plugins/config.js'
+import type { Config } from '../plugins/config.js'
+import { schema, type Variables } from '../plugins/schema.js'
 import { isServerVariable, optionOf, type ServerSettings, type Settings } from '../plugins/settings.js'
 import { createIdentity, tlsVariables } from './certificate.js'
 import { eventually } from './helper.js'

@@ -1,6 +1,7 @@
 import Fastify from 'fastify'
 import type { Test } from 'tap'
-import configPlugin, { ConfigError, schema, type Config } from '../plugins/config.js'
+import configPlugin, { ConfigError, type Config } from '../plugins/config.js'
+import { schema } from '../plugins/schema.js'
 import { temporaryFolder } from './process.js'
 
 /** No message may hold it. */
