@@ -1,11 +1,9 @@
 import type { FastifyRequest } from 'fastify'
-import { destination, type DestinationStream, type LoggerOptions } from 'pino'
+import type { DestinationStream, LoggerOptions } from 'pino'
+import { LineWriter } from './line-writer.js'
 
-/** Bytes of lines that are written together: a write for each would be a seventh of what a connection costs. */
-const BUFFERED = 16_000
-
-/** Milliseconds that a line waits for others at most. */
-const FLUSH_INTERVAL = 100
+/** Standard output, as soon as something is logged. */
+let stdout: LineWriter | null = null
 
 /** Where a token could stand in what is logged. */
 const SECRETS = [
@@ -17,8 +15,8 @@ const SECRETS = [
 /**
  * Options of pino: JSON lines, without tokens. A terminal gets them readable where pino-pretty is installed.
  *
- * Lines are gathered and written together. What is left at the end of the process, an uncaught error's too, pino writes
- * then; only who kills the process loses the last lines.
+ * Lines are gathered and written together. What is left at the end of the process, an uncaught error's too, is written
+ * then; only who kills the process loses the last lines, or who does not read them.
  *
  * @param level least level that is logged
  */
@@ -28,22 +26,15 @@ export function loggerOptions (level: string): LoggerOptions & { stream?: Destin
     level,
     redact: { paths: SECRETS, censor: '[redacted]' },
     serializers: { req: serializeRequest },
-    ...pretty ? { transport: { target: 'pino-pretty' } } : { stream: gather() }
+    ...pretty ? { transport: { target: 'pino-pretty' } } : { stream: openStdout() }
   }
 }
 
-/** Lines, gathered as bytes: as text, all that wait would be gone through with each that joins them. */
-function gather (): DestinationStream & Pick<ReturnType<typeof destination>, 'flush' | 'flushSync'> {
-  const stream = destination({
-    dest: 1, sync: false, contentMode: 'buffer', minLength: BUFFERED, periodicFlush: FLUSH_INTERVAL
-  })
-  // The types know of text only.
-  const bytes = stream as unknown as { write (line: Buffer): boolean }
-  return {
-    write: line => { bytes.write(Buffer.from(line)) },
-    flush: done => { stream.flush(done) },
-    flushSync: () => { stream.flushSync() }
-  }
+function openStdout (): LineWriter {
+  if (stdout !== null) return stdout
+  const writer = stdout = new LineWriter(1)
+  process.on('exit', () => { writer.flushSync() })
+  return writer
 }
 
 function serializeRequest (request: FastifyRequest): object {

@@ -2,7 +2,8 @@ import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { connect, eventually, open, TestClient } from './helper.js'
-import { runServer, startProcess, type LogLine, type Program } from './process.js'
+import { openPipe } from './pipe.js'
+import { run, runServer, SERVER, startProcess, temporaryFolder, type LogLine, type Program } from './process.js'
 import { openRaw, upgradeRequest } from './raw.js'
 import { startRedis } from './redis.js'
 import { scrape } from './scrape.js'
@@ -261,11 +262,21 @@ t.test('each line is there, whole and in order, however many come at once', asyn
   t.equal(lines.filter(({ msg }) => msg === 'accepted').length, clients.length)
 })
 
-t.test('whoever reads the log goes: the server stays', async t => {
-  const server = await startProcess(t)
-  server.child.stdout!.destroy()
-  // Some hundred bytes each, and what is written first fails.
-  for (let i = 0; i < 200; i++) await (await connect(t, server.url, { user: 'alice' })).close()
-  t.strictSame(await server.stop(), { code: 0, signal: null })
-  t.equal(server.stderr, '')
+t.test('whoever reads the log goes: the server stays, and ends when it is told to', async t => {
+  for (const visitors of [0, 200]) {
+    const pipe = openPipe(t)
+    const server = run(t, 'sh', ['-c', 'exec "$0" "$1" > "$2"', process.execPath, SERVER, pipe.path], {
+      SYMPLE_HOST: '127.0.0.1', SYMPLE_PORT: '0', SYMPLE_DRAIN_SECONDS: '0'
+    }, temporaryFolder(t))
+    let port: string | undefined
+    await eventually(() => {
+      port = /listening at .*127\.0\.0\.1:(\d+)/.exec(pipe.read().join())?.[1]
+      return port !== undefined
+    }, 'that it listens')
+    pipe.leave()
+    // What is written first fails.
+    for (let i = 0; i < visitors; i++) await (await connect(t, `ws://127.0.0.1:${port}/`, { user: 'alice' })).close()
+    t.strictSame(await server.stop(), { code: 0, signal: null })
+    t.equal(server.stderr, '')
+  }
 })

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 
 /** The compiled server: `npm test` builds it first, `npx tap` does not. */
-const SERVER = fileURLToPath(new URL('../dist/src/server.js', import.meta.url))
+export const SERVER = fileURLToPath(new URL('../dist/src/server.js', import.meta.url))
 
 /** Milliseconds after which a wait counts as failed: far more than anything takes. */
 const PATIENCE = 60_000

@@ -1,0 +1,75 @@
+import { closeSync, openSync } from 'node:fs'
+import t, { type Test } from 'tap'
+import { LineWriter } from '../src/line-writer.js'
+import { eventually } from './helper.js'
+import { openPipe } from './pipe.js'
+
+/** A writer to a pipe, and who reads from it, if anybody does. */
+function writerTo (t: Test) {
+  const { path, read, leave } = openPipe(t)
+  const fd = openSync(path, 'w')
+  t.teardown(() => { closeSync(fd) })
+  return { writer: new LineWriter(fd), fd, read, leave }
+}
+
+const line = (i: number, size = 100) => `${i} ${'x'.repeat(size)}`
+const numbers = (lines: string[]) => lines.map(line => Number.parseInt(line))
+const firstOnes = (count: number) => Array.from({ length: count }, (_, i) => i)
+
+t.test('all lines come, whole and in order', async t => {
+  const { writer, read } = writerTo(t)
+  for (let i = 0; i < 5000; i++) writer.write(`${line(i)}\n`)
+  await eventually(() => read().length === 5000, 'all lines')
+  t.strictSame(read(), firstOnes(5000).map(i => line(i)))
+  writer.write('5000 a last one\n')
+  await eventually(() => read().length === 5001, 'a single line')
+})
+
+t.test('nobody reads for a while: lines that are too many are dropped, and that is said', async t => {
+  const { writer, read } = writerTo(t)
+  const count = 2000
+  for (let i = 0; i < count; i++) writer.write(`${line(i, 10_000)}\n`)
+  const isSaid = (line: string) => line.includes('log lines dropped')
+  await eventually(() => {
+    writer.write(`${count}\n`)
+    return read().some(isSaid) && read().at(-1) === String(count)
+  }, 'the word of it')
+  const lines = read()
+  const at = lines.findIndex(isSaid)
+  const kept = numbers(lines.slice(0, at))
+  t.strictSame(kept, firstOnes(kept.length), 'the first ones are there')
+  t.ok(kept.length > 500)
+  const { level, dropped, hostname, pid } = JSON.parse(lines[at]!) as Record<string, unknown>
+  t.equal(level, 40)
+  t.equal(pid, process.pid)
+  t.type(hostname, 'string')
+  t.ok(Number(dropped) >= count - kept.length)
+  t.ok(numbers(lines.slice(at + 1)).every(number => number === count), 'and what came later')
+})
+
+t.test('nobody reads any more: it goes on, and so does the end', async t => {
+  const { writer, leave, fd } = writerTo(t)
+  leave()
+  for (let i = 0; i < 1000; i++) writer.write(`${line(i)}\n`)
+  writer.flushSync()
+  const another = new LineWriter(fd)
+  another.write('first\n')
+  another.flushSync()
+  another.write('second\n')
+  another.flushSync()
+  t.pass('none of it waits or throws')
+})
+
+t.test('the end of the process writes what waits', async t => {
+  const { writer, read } = writerTo(t)
+  writer.write(`${line(0)}\n`)
+  writer.write(`${line(1)}\n`)
+  t.strictSame(read(), [])
+  writer.flushSync()
+  t.strictSame(numbers(read()), [0, 1])
+  // Too much for one batch, with which another thread has begun.
+  for (let i = 2; i < 300; i++) writer.write(`${line(i)}\n`)
+  writer.flushSync()
+  await eventually(() => read().length === 300, 'all lines')
+  t.strictSame(numbers(read()).sort((a, b) => a - b), firstOnes(300))
+})
