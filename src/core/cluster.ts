@@ -8,7 +8,7 @@ import type { Peer } from './peer.js'
 import type { RemoteNode } from './remote.js'
 import { Replicas } from './replicas.js'
 import { Resync } from './resync.js'
-import type { Room } from './rooms.js'
+import type { Member, Room } from './rooms.js'
 
 /** What others have been told of a peer, and is about to be so. */
 interface Announced { readonly entering: readonly Room[], readonly leaving: readonly Room[] }
@@ -80,6 +80,11 @@ export class Cluster {
     const places = [...staying, ...entering].map(({ place }) => place)
     this.#mail.tell([...before, ...entering], () => ({ kind: 'move', places, member: { id: peer.id, record: peer.record } }))
     return this.#know(peer, entering)
+  }
+
+  /** A peer of this node has been told of another that it did not see before. */
+  seen (witness: Peer, member: Member): void {
+    if (this.#latecomers.some) this.#latecomers.seen(witness, member)
   }
 
   /** The peer that was announced is in its rooms, or never will be. */

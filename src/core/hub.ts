@@ -113,7 +113,7 @@ export class Hub implements Environment {
     this.dispatcher = this.tracer === undefined ? dispatcher : tracedDispatcher(dispatcher, this.tracer, this.stats)
     this.router = new Router(this.rooms)
     this.outbox = new Outbox(this.limits.maxBuffered, this.stats, peer => { this.#cut(peer) })
-    this.presence = new Presence(this.rooms, this.outbox)
+    this.presence = new Presence(this.rooms, this.outbox, (witness, member) => { this.cluster.seen(witness, member) })
     this.cluster = new Cluster(this, this.backplane)
     this.wheel = new TimerWheel(this.now, TICK)
   }

@@ -3,13 +3,14 @@ import type { Hub } from './hub.js'
 import type { Peer } from './peer.js'
 import type { Recipients } from './protocol.js'
 import type { RemotePeer } from './remote.js'
+import type { Member } from './rooms.js'
 
 /** What a peer of another node said. */
 export interface Message { readonly sender: RemotePeer, readonly frame: Frame }
 
 /** What is kept for one peer: the order between senders costs nothing, and is that of a conversation. */
 class Kept {
-  readonly senders = new Set<RemotePeer>()
+  readonly senders = new Set<Member>()
   messages: Message[] = []
   bytes = 0
 
@@ -20,7 +21,7 @@ class Kept {
   }
 
   /** @returns what a sender said */
-  take (sender: RemotePeer): Message[] {
+  take (sender: Member): Message[] {
     if (!this.senders.delete(sender)) return []
     const taken = this.messages.filter(message => message.sender === sender)
     this.messages = this.messages.filter(message => message.sender !== sender)
@@ -64,14 +65,11 @@ export class Latecomers {
       if (this.#hub.rooms.visible(peer, sender)) peers.push(peer)
       else this.#keep(peer, message)
     }
-    this.precede(sender, peers)
   }
 
-  /** Delivers what a sender said while some did not see it, to those who do now and are to get more. */
-  precede (sender: RemotePeer, peers: readonly Peer[]): void {
-    for (const peer of peers) {
-      for (const { frame } of this.#kept.get(peer)?.take(sender) ?? []) this.#hub.deliver([peer], frame)
-    }
+  /** A peer has been told of a sender: it gets what that one said before. */
+  seen (peer: Peer, sender: Member): void {
+    for (const { frame } of this.#kept.get(peer)?.take(sender) ?? []) this.#hub.deliver([peer], frame)
   }
 
   /** A peer is in its rooms, or never will be. It gets what came before, but of those who have gone meanwhile. */
@@ -83,13 +81,13 @@ export class Latecomers {
     }
   }
 
-  /** A gap would be silent, so who has too much waiting is cut, as is any peer. */
+  /** A gap would be silent, so who has too much waiting is cut. The application's own have no limits. */
   #keep (peer: Peer, message: Message): void {
     const { limits: { maxBuffered }, stats, log } = this.#hub
     const kept = this.#kept.get(peer)
     if (kept === undefined || !peer.connection.open) return
     kept.add(message)
-    if (kept.bytes <= maxBuffered) return
+    if (kept.bytes <= maxBuffered || peer.owner?.virtual === true) return
     stats.exceed('buffered')
     log.warn({ peer: peer.id, host: peer.host, limit: 'buffered', waiting: kept.bytes }, 'too much at once')
     this.expect(peer)

@@ -136,7 +136,6 @@ export class Listener implements BackplaneListener {
     if (sender === undefined) return this.#unknown(node)
     const { peers } = this.#hub.router.route(sender, null)
     // Who is late and does not see the sender is told what it has published when it does.
-    if (this.#latecomers.some) this.#latecomers.precede(sender, peers)
     this.#hub.deliver(peers, frameOf(payload))
   }
 

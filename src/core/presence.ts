@@ -11,10 +11,13 @@ import type { Member, Room, Rooms } from './rooms.js'
 export class Presence {
   readonly #rooms: Rooms
   readonly #outbox: Outbox<Peer>
+  readonly #onSeen: (witness: Peer, member: Member) => void
 
-  constructor (rooms: Rooms, outbox: Outbox<Peer>) {
+  /** @param onSeen is called when a client has been told of a peer that it sees from now on, by what that one did */
+  constructor (rooms: Rooms, outbox: Outbox<Peer>, onSeen: (witness: Peer, member: Member) => void) {
     this.#rooms = rooms
     this.#outbox = outbox
+    this.#onSeen = onSeen
   }
 
   /** A new peer enters with its rooms: it gets the snapshot, those whom it sees learn of it. */
@@ -83,7 +86,10 @@ export class Presence {
   remoteEnter (remote: RemotePeer, room: Room): void {
     const strangers = this.#strangers(room.members, remote)
     room.addRemote(remote)
-    for (const witness of strangers) this.#outbox.push(witness, remote.onlineFrame)
+    for (const witness of strangers) {
+      this.#outbox.push(witness, remote.onlineFrame)
+      this.#onSeen(witness, remote)
+    }
   }
 
   /** A peer of another node leaves a room. */
@@ -131,7 +137,10 @@ export class Presence {
     const gone = member.offlineFrame()
     const changed = change()
     const see = new Set(this.#rooms.visibleTo(member))
-    for (const witness of see) if (changed || !saw.has(witness)) this.#outbox.push(witness, member.onlineFrame)
+    for (const witness of see) {
+      if (changed || !saw.has(witness)) this.#outbox.push(witness, member.onlineFrame)
+      if (!saw.has(witness)) this.#onSeen(witness, member)
+    }
     for (const witness of saw) if (!see.has(witness)) this.#outbox.push(witness, gone)
     return changed
   }

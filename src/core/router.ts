@@ -131,11 +131,11 @@ export class Router {
 }
 
 /** Whether a message to a room, or in it to one of its members, is for one of them: as `route` has it. */
-function isFor ({ id, address, user }: Peer, { personal, name }: Room, to: Recipients): boolean {
+function isFor ({ id, address, user }: Peer, { name }: Room, to: Recipients): boolean {
   if (to === null) return true
   if (typeof to !== 'string') return to.includes(name)
   if (to === id || to === address) return true
-  return !isPeerId(to) && (to === user || (!personal && to === name))
+  return !isPeerId(to) && (to === user || to === name)
 }
 
 /** Who sends without being a peer. */

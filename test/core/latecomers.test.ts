@@ -34,8 +34,8 @@ async function setUp (options: Parameters<typeof setUpNode>[0] = {}) {
 }
 
 /** The same with Bob. */
-async function withBob (rooms: readonly string[]) {
-  const node = await setUp()
+async function withBob (rooms: readonly string[], options?: Parameters<typeof setUpNode>[0]) {
+  const node = await setUp(options)
   return { ...node, bob: await node.enter('bob', ...rooms) }
 }
 
@@ -80,6 +80,67 @@ t.test('a joiner gets nothing of whom it does not see, and all of it before what
   await found('room:slow')
   const told = bob.connection.frames.slice(before).map(({ type, n }) => n ?? type)
   t.strictSame(told, ['presence', 1, 2, 3, 4, 5, 'join:ok'])
+})
+
+t.test('what is kept comes as soon as the joiner sees its sender, by whatever room', async t => {
+  const moved = remote('eve', 'eve', 1, 1)
+  const ways: Record<string, Entry> = {
+    enter: enter('room:den'),
+    move: { kind: 'move', places: ['room:den', 'room:slow'], member: moved },
+    list: { kind: 'list', place: 'room:den', members: [eve] }
+  }
+  for (const [way, entry] of Object.entries(ways)) {
+    const { say, found, bob } = await withBob(['den'])
+    await join(bob)
+    const before = story(bob).length
+    await say(enter('room:slow'), message(1, ['slow']))
+    await say(entry)
+    t.strictSame(story(bob).slice(before), ['+', 1], way)
+    await say({ kind: 'exit', places: null, id: eve.id })
+    await found('room:slow')
+    t.strictSame(story(bob).slice(before), ['+', 1, '-', 'join:ok'], way)
+  }
+})
+
+t.test('a joiner gets at once what is for the room, of whom it sees', async t => {
+  const { say, bob } = await withBob(['den'])
+  await join(bob)
+  await say(enter('room:den', 'room:slow'), message(1, ['slow']))
+  t.equal(story(bob).at(-1), 1)
+})
+
+t.test('what has the form of an id is one, whatever else has that name', async t => {
+  const id = `0123456789-${'0'.repeat(22)}`
+  const node = await setUp()
+  node.backplane.slow.add(`room:${id}`)
+  const bob = await node.enter('bob', id)
+  await node.say(enter(`room:${id}`), message(1, id), message(2, [id]))
+  await node.found(`room:${id}`)
+  t.strictSame(story(bob), ['welcome', '+', 2])
+})
+
+t.test('what a joiner has got fills nothing any more', async t => {
+  const { say, found, bob } = await withBob(['den'], { limits: { maxBuffered: 3000 } })
+  await join(bob)
+  const pad = 'x'.repeat(2000)
+  await say(enter('room:slow'), message(1, ['slow'], { pad }), enter('room:den'), exit('room:den'), message(2, ['slow'], { pad }))
+  await found('room:slow', eve)
+  t.strictSame(story(bob).filter(one => typeof one === 'number'), [1, 2])
+})
+
+t.test('a virtual peer is never cut', async t => {
+  const { symple, say, found, alice } = await setUp({ limits: { maxBuffered: 3000 } })
+  const got: unknown[] = []
+  const bot = await symple.addVirtualPeer({ user: 'bot', rooms: ['den'] }, ({ n }) => { if (n !== undefined) got.push(n) })
+  const joining = bot.join('slow')
+  await turn()
+  await say(enter('room:slow'))
+  for (let n = 0; n < 10; n++) await say(message(n, ['slow'], { pad: 'x'.repeat(1000) }))
+  await found('room:slow', eve)
+  t.equal(await joining, true)
+  alice.send({ type: 'message', to: 'bot', n: 10 })
+  await turn()
+  t.strictSame(got, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
 })
 
 t.test('what a peer says as a presence comes behind its messages, too', async t => {
@@ -147,8 +208,9 @@ t.test('whatever a sender says where, and wherever it goes, a latecomer gets it 
     const { bob } = node
     if (joins) await join(bob)
     const places = new Set<string>()
-    /** Numbers of what Bob is to get. */
-    let wanted: number[] = []
+    /** Numbers of what Bob is to get, and of what he is to get when he sees her. */
+    const wanted: number[] = []
+    let hoped: number[] = []
     let n = 0
     const take = async (step: typeof before[number]) => {
       if (!('to' in step)) {
@@ -162,15 +224,18 @@ t.test('whatever a sender says where, and wherever it goes, a latecomer gets it 
       const { to } = step
       await node.say(message(++n, to))
       const rooms = Array.isArray(to) ? to : PLACES.map(place => place.slice(5)).filter(room => room === to)
-      if (rooms.length === 0 || rooms.some(room => places.has(`room:${room}`))) wanted.push(n)
+      if (rooms.length === 0 || rooms.some(room => places.has(`room:${room}`))) hoped.push(n)
     }
     for (const step of before) {
       await take(step)
-      // He may never learn of her.
-      if (places.size === 0) wanted = []
+      // A joiner is in the one room already.
+      if (joins && places.has('room:den')) wanted.push(...hoped.splice(0))
+      // Else he never learns of her.
+      if (places.size === 0) hoped = []
     }
     await node.found('room:slow', ...places.has('room:slow') ? [eve] : [])
     for (const step of after) await take(step)
+    wanted.push(...hoped)
     const got = story(bob).filter(one => typeof one === 'number')
     assert.deepEqual(got, [...new Set(got)].sort((a, b) => a - b), 'in order, once')
     assert.deepEqual(wanted.filter(n => !got.includes(n)), [], 'all')

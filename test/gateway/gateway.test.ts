@@ -272,8 +272,15 @@ t.test('an upgrade that comes when ours are gone, and others are not, does not h
   })
   await app.listen({ host: '127.0.0.1', port: 0 })
   const { port } = app.server.address() as AddressInfo
+  const other = new WebSocketServer({ server: app.server, path: '/other' })
+  other.on('connection', socket => { socket.on('message', data => { socket.send(String(data)) }) })
+  const client = new WebSocket(`ws://127.0.0.1:${port}/other`)
+  await once(client, 'open')
   const closing = app.close()
   await reached
+  client.send('still there')
+  t.equal(String((await once(client, 'message'))[0]), 'still there')
+  client.close()
   const late = await openRaw(t, port)
   late.write(upgradeRequest('/realtime'))
   await late.until('HTTP/1.1 503 ')

@@ -1,5 +1,5 @@
 import type { Logger } from '../../core/logger.js'
-import { reasonOf } from './trouble.js'
+import { isVague, reasonOf } from './trouble.js'
 
 /** In how many lives of a lease others have not been judged when that is said: a start or a break takes hardly two. */
 const OVERDUE = 3
@@ -45,7 +45,8 @@ export class Judgement {
 
   /** The same, by an error. */
   fail (what: string, error: unknown): void {
-    this.suspend(error instanceof Error ? `${what}: ${reasonOf(error)}` : what)
+    const reason = error instanceof Error ? reasonOf(error) : ''
+    this.suspend(reason === '' || isVague(reason) ? what : `${what}: ${reason}`)
   }
 
   /** A lease was renewed in time. */

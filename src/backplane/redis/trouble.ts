@@ -2,7 +2,9 @@ import type { Logger } from '../../core/logger.js'
 import type { Client, Clients } from './client.js'
 
 /** What ioredis says where it knows no more than that nothing was said, or no server of a Redis Cluster was there. */
-const VAGUE = new Set(['Connection is closed.', 'Command timed out'])
+const VAGUE = new Set([
+  'Connection is closed.', 'Command timed out', 'Stream isn\'t writeable and enableOfflineQueue options is false'
+])
 
 /**
  * Says in the log why other nodes can't be reached: each reason once, not for each attempt. Clients go on trying
@@ -47,8 +49,13 @@ export class Trouble {
 
   #note (error: Error): void {
     const reason = reasonOf(error)
-    if (!VAGUE.has(reason)) this.#reason = reason
+    if (!isVague(reason)) this.#reason = reason
   }
+}
+
+/** Whether what an error says tells an operator nothing. */
+export function isVague (reason: string): boolean {
+  return VAGUE.has(reason)
 }
 
 /** What an error says. All else in it may be secret, such as a command that was refused, with a password. */
