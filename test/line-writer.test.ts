@@ -1,15 +1,19 @@
-import { closeSync, openSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, constants, openSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { LineWriter } from '../src/line-writer.js'
 import { eventually } from './helper.js'
 import { openPipe } from './pipe.js'
+import { temporaryFolder } from './process.js'
 
-/** A writer to a pipe, and who reads from it, if anybody does. */
-function writerTo (t: Test) {
-  const { path, read, leave } = openPipe(t)
-  const fd = openSync(path, 'w')
+/** A writer to a pipe, and who reads from it, if anybody does. @param flags how it was opened */
+function writerTo (t: Test, flags: string | number = 'w') {
+  const pipe = openPipe(t)
+  const fd = openSync(pipe.path, flags)
   t.teardown(() => { closeSync(fd) })
-  return { writer: new LineWriter(fd), fd, read, leave }
+  return { ...pipe, writer: new LineWriter(fd), fd }
 }
 
 const line = (i: number, size = 100) => `${i} ${'x'.repeat(size)}`
@@ -51,6 +55,7 @@ t.test('nobody reads any more: it goes on, and so does the end', async t => {
   const { writer, leave, fd } = writerTo(t)
   leave()
   for (let i = 0; i < 1000; i++) writer.write(`${line(i)}\n`)
+  await eventually(() => !process.getActiveResourcesInfo().includes('FSReqCallback'), 'that it gives up')
   writer.flushSync()
   const another = new LineWriter(fd)
   another.write('first\n')
@@ -72,4 +77,27 @@ t.test('the end of the process writes what waits', async t => {
   writer.flushSync()
   await eventually(() => read().length === 300, 'all lines')
   t.strictSame(numbers(read()).sort((a, b) => a - b), firstOnes(300))
+})
+
+t.test('the end of the process writes what there was no room for', async t => {
+  const { writer, read } = writerTo(t, constants.O_WRONLY | constants.O_NONBLOCK)
+  for (let i = 0; i < 1000; i++) writer.write(`${line(i)}\n`)
+  await eventually(() => !process.getActiveResourcesInfo().includes('FSReqCallback'), 'that the pipe is full')
+  const before = read().length
+  t.ok(before > 0 && before < 1000)
+  writer.flushSync()
+  t.strictSame(numbers(read()), firstOnes(1000))
+})
+
+t.test('the end of the process says what was dropped, and waits for who reads slowly', async t => {
+  const { writer, path } = writerTo(t)
+  for (let i = 0; i < 1000; i++) writer.write(`${line(i, 10_000)}\n`)
+  const out = join(temporaryFolder(t), 'out')
+  const reader = spawn('cat', [path], { stdio: ['ignore', openSync(out, 'w'), 'inherit'] })
+  writer.flushSync()
+  await eventually(() => readFileSync(out, 'utf8').includes('log lines dropped'), 'the word of it')
+  const lines = readFileSync(out, 'utf8').trimEnd().split('\n')
+  t.match(JSON.parse(lines.at(-1)!), { msg: 'log lines dropped', dropped: 1001 - lines.length })
+  reader.kill()
+  await once(reader, 'exit')
 })
