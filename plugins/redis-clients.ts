@@ -50,6 +50,15 @@ export function duplicateClient (template: RedisTemplate, config: RedisConfig, f
   })
 }
 
+/**
+ * Ends a client for good. One of a Redis Cluster that is just looking which of its servers has what would look again
+ * and again after its end, and keep the process alive.
+ */
+export function endClient (client: Client): void {
+  if (client.isCluster) Object.assign(client, { refreshSlotsCache: () => {} })
+  client.disconnect()
+}
+
 function ownOptions ({ timeout, nodeTtl }: RedisConfig, forCommands: boolean): Options {
   const backoff = backoffWithin(nodeTtl)
   return {

@@ -55,7 +55,7 @@ export default fp<RedisPluginOptions>(async (fastify, { template, log: parent })
     return
   }
   // Much code, which a server on its own need not load.
-  const { createClient, duplicateClient } = await import('./redis-clients.js')
+  const { createClient, duplicateClient, endClient } = await import('./redis-clients.js')
   const { url, prefix, timeout, nodeTtl } = redis
   settle(fastify.server, { prefix, place: url === null ? template! : JSON.stringify(url) })
   const connect = (forCommands: boolean) => url === null
@@ -77,7 +77,7 @@ export default fp<RedisPluginOptions>(async (fastify, { template, log: parent })
   fastify.decorate('answers', new RedisAnswers(clients.commands, names))
   // After the service, which says goodbye through them.
   fastify.addHook('onClose', async () => {
-    for (const client of Object.values(clients) as Client[]) client.disconnect()
+    for (const client of Object.values(clients) as Client[]) endClient(client)
   })
 }, { name: 'symple-redis', fastify: '5.x', dependencies: ['symple-config'] })
 

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { eventually } from '../helper.js'
 import { run, temporaryFolder, type ServerProcess } from '../process.js'
@@ -40,8 +41,28 @@ async function works (t: Test, crowd: Crowd, backend: Backend, nodes: ServerProc
   t.ok(emissions.every(count => count <= 1), `an emission ${what}, once`)
 }
 
+/** Ends a client just when it looks which of its servers has what. */
+const ENDING = `
+  import { Cluster } from 'ioredis'
+  import { endClient } from '${new URL('../../dist/plugins/redis-clients.js', import.meta.url).href}'
+  const client = new Cluster([process.argv[1]], { slotsRefreshInterval: 100 })
+  client.once('ready', () => {
+    const look = client.refreshSlotsCache
+    client.refreshSlotsCache = done => {
+      look.call(client, done)
+      console.log('ended')
+      endClient(client)
+    }
+  })
+`
+
 t.test('a Redis Cluster, of which one master after another dies', async t => {
   const cluster = await RedisCluster.start(t)
+  const folder = fileURLToPath(new URL('../..', import.meta.url))
+  const [server] = cluster.url.slice('redis-cluster://'.length).split(',')
+  const ending = run(t, process.execPath, ['--input-type=module', '-e', ENDING, `redis://${server}`], {}, folder)
+  t.strictSame(await ending.exited, { code: 0, signal: null }, 'a client that was ended keeps no process alive')
+  t.equal(ending.stdout, 'ended\n')
   const { client } = cluster
   const nodes = await startNodes(t, cluster.url, 2, {
     SYMPLE_AUTHENTICATION: 'true', SYMPLE_REDIS_TIMEOUT: '1', SYMPLE_NODE_TTL: '2'

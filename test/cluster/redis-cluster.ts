@@ -1,5 +1,6 @@
 import { Cluster } from 'ioredis'
 import type { Test } from 'tap'
+import { endClient } from '../../plugins/redis-clients.js'
 import { eventually } from '../helper.js'
 import { freePort, startRedis, type RedisServer } from '../redis.js'
 
@@ -18,7 +19,7 @@ export class RedisCluster {
     this.#servers = servers
     this.client = new Cluster(servers.map(({ port }) => ({ host: '127.0.0.1', port })), { slotsRefreshInterval: 500 })
     this.client.on('error', () => {})
-    t.teardown(() => { this.client.disconnect() })
+    t.teardown(() => { endClient(this.client) })
   }
 
   /** @param nodeTimeout milliseconds after which a server of it counts as failed */
