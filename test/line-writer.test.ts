@@ -12,8 +12,20 @@ import { temporaryFolder } from './process.js'
 function writerTo (t: Test, flags: string | number = 'w') {
   const pipe = openPipe(t)
   const fd = openSync(pipe.path, flags)
-  t.teardown(() => { closeSync(fd) })
-  return { ...pipe, writer: new LineWriter(fd), fd }
+  const writer = new LineWriter(fd)
+  t.teardown(async () => {
+    // What it has still to write would go to whatever has this number next.
+    pipe.leave()
+    writer.flushSync()
+    await idle()
+    closeSync(fd)
+  })
+  return { ...pipe, writer, fd }
+}
+
+/** Waits until no other thread is about files. */
+async function idle (): Promise<void> {
+  await eventually(() => !process.getActiveResourcesInfo().includes('FSReqCallback'), 'an end of all writes')
 }
 
 const line = (i: number, size = 100) => `${i} ${'x'.repeat(size)}`
@@ -55,7 +67,7 @@ t.test('nobody reads any more: it goes on, and so does the end', async t => {
   const { writer, leave, fd } = writerTo(t)
   leave()
   for (let i = 0; i < 1000; i++) writer.write(`${line(i)}\n`)
-  await eventually(() => !process.getActiveResourcesInfo().includes('FSReqCallback'), 'that it gives up')
+  await idle()
   writer.flushSync()
   const another = new LineWriter(fd)
   another.write('first\n')
@@ -82,7 +94,8 @@ t.test('the end of the process writes what waits', async t => {
 t.test('the end of the process writes what there was no room for', async t => {
   const { writer, read } = writerTo(t, constants.O_WRONLY | constants.O_NONBLOCK)
   for (let i = 0; i < 1000; i++) writer.write(`${line(i)}\n`)
-  await eventually(() => !process.getActiveResourcesInfo().includes('FSReqCallback'), 'that the pipe is full')
+  // The pipe is full.
+  await idle()
   const before = read().length
   t.ok(before > 0 && before < 1000)
   writer.flushSync()
