@@ -13,7 +13,7 @@ export class UsageError extends Error {
 /** What a command line asks for: a text, or a server. */
 export type Order = { print: string } | { options: ServerOptions }
 
-const SCHEMAS = Object.entries(schema.properties as unknown as Record<string, VariableSchema>)
+const SCHEMAS = Object.entries<VariableSchema>(schema.properties)
 
 /** @throws UsageError, or a ConfigError where the configuration is to be checked and can't be honoured */
 export async function readCommandLine (args: string[]): Promise<Order> {

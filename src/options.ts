@@ -1,7 +1,7 @@
 import type { Registry } from 'prom-client'
 import { ConfigError } from '../plugins/config-error.js'
-import { schema } from '../plugins/schema.js'
 import type { RedisTemplate } from '../plugins/redis-template.js'
+import { schema } from '../plugins/schema.js'
 import { isServerVariable, optionOf, type Environment, type ServerSettings, type Settings } from '../plugins/settings.js'
 import { SERVICE_OPTIONS, type ServiceOptions } from '../plugins/symple.js'
 

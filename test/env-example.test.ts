@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { schema } from '../plugins/schema.js'
+import type { VariableSchema } from '../plugins/settings.js'
 
-const VARIABLES = Object.entries(schema.properties as unknown as Record<string, { default?: unknown }>)
+const VARIABLES = Object.entries<VariableSchema>(schema.properties)
 const NAMES = VARIABLES.map(([name]) => name).sort()
 
 const read = (name: string) => readFileSync(fileURLToPath(new URL(`../${name}`, import.meta.url)), 'utf8')

@@ -7,7 +7,7 @@ const HOOKS = 'export async function resolve (name, context, next) { const found
 const TELL = `import { register } from 'node:module'; register('data:text/javascript,${encodeURIComponent(HOOKS)}')`
 const NODE_OPTIONS = `--import data:text/javascript,${encodeURIComponent(TELL)}`
 
-/** What has much code, and for what it is needed. */
+/** Packages with much code, which most servers need not load. */
 const OPTIONAL = ['typebox', 'ioredis', 'jose', '@fastify/redis', '@fastify/swagger']
 
 async function loaded (t: Parameters<typeof startProcess>[0], env: Record<string, string>): Promise<string[]> {

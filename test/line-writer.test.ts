@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, constants, openSync, readFileSync } from 'node:fs'
+import { closeSync, constants, openSync, readFileSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { LineWriter } from '../src/line-writer.js'
@@ -64,11 +64,16 @@ t.test('nobody reads for a while: lines that are too many are dropped, and that 
 })
 
 t.test('nobody reads any more: it goes on, and so does the end', async t => {
-  const { writer, leave, fd } = writerTo(t)
+  const { writer, path, leave, fd } = writerTo(t)
   leave()
   for (let i = 0; i < 1000; i++) writer.write(`${line(i)}\n`)
   await idle()
+  // Whoever comes to read later has missed it.
+  const late = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  writer.write('too late\n')
   writer.flushSync()
+  t.throws(() => readSync(late, Buffer.alloc(1)), { code: 'EAGAIN' }, 'it has given up')
+  closeSync(late)
   const another = new LineWriter(fd)
   another.write('first\n')
   another.flushSync()
