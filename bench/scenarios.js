@@ -39,7 +39,7 @@ export const scenarios = {
   idle: { kind: 'idle', about: '2000 silent peers in rooms of 10', peers: 2000, roomSize: 10 },
   slow: {
     kind: 'slow',
-    about: 'one of 10 receivers never reads for 4 s; 1000 messages a second of 10 KB',
+    about: '1000 messages a second of 10 KB; one of 10 receivers reads for 4 s, then no more for 4 s',
     readers: 9,
     bytes: 10_000,
     rate: 1000,

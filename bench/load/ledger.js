@@ -72,9 +72,11 @@ export class Ledger extends Inbox {
     sender.client.send(sequence)
   }
 
-  /** From now on latencies count, of the messages that are sent in this time. */
+  /** From now on latencies count, and no earlier ones: of the messages that are sent in this time. */
   startMeasuring () {
+    this.latencies = new Histogram()
     this.#measuredFrom = performance.now()
+    this.#measuredTo = Infinity
   }
 
   stopMeasuring () {

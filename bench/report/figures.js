@@ -13,14 +13,17 @@ export const mainFigures = {
 }
 
 /** What else there is to say about a scenario, from the medians of its figures. */
-export function remarks (kind, { late, serverShare, redisShare, settled, gone, cutOff }) {
+export function remarks (kind, { late, serverShare, redisShare, settled, gone, cutOff, p99Ratio }) {
   switch (kind) {
     case 'traffic': return [
       late > 0 ? `overloaded: ${count(late)} deliveries behind at the end` : '',
       redisShare == null ? '' : `Redis used ${percent(redisShare / serverShare)} as much processor time`
     ].filter(Boolean).join('; ')
     case 'storm': return `all heard of all after ${settled?.toFixed(2)} s, of the end after ${gone?.toFixed(2)} s`
-    case 'slow': return cutOff ? 'the slow one was cut off' : 'the slow one was kept, and all that it has not read'
+    case 'slow': return [
+      cutOff ? 'the slow one was cut off' : 'the slow one was kept, and all that it has not read',
+      `the others' p99 was ${ratio(p99Ratio)} that of before`
+    ].join('; ')
     default: return ''
   }
 }
