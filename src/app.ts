@@ -1,8 +1,8 @@
-import type { FastifyInstance, FastifyPluginAsync, RegisterOptions } from 'fastify'
+import type { FastifyPluginAsync, RegisterOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { ConfigError } from '../plugins/config-error.js'
 import { redisTemplate, SCOPE_OPTIONS, sortOptions, type SymplePluginOptions } from './options.js'
-import { registerParts } from './parts.js'
+import { registerServer } from './parts.js'
 
 export * from './core/public.js'
 export type { ServiceOptions } from '../plugins/symple.js'
@@ -18,21 +18,17 @@ const mount: FastifyPluginAsync<SymplePluginOptions> = async (fastify, options) 
   if (fastify.hasDecorator(decorator)) throw new ConfigError(`decorator: the gateway has a "${decorator}" already`)
   const registered = fastify.hasDecorator('redis') ? fastify.getDecorator<unknown>('redis') : undefined
   const template = redisTemplate(options.redis, registered)
-  let instance: FastifyInstance['symple']
-  await fastify.register(async scope => {
-    await registerParts(scope, {
-      config: { settings, env, mounted: true, redis: template === undefined ? undefined : template !== false },
-      service,
-      log: options.logLevel === undefined ? fastify.log : fastify.log.child({}, { level: options.logLevel }),
-      template: template || undefined,
-      registry,
-      processMetrics: false,
-      probes,
-      metrics
-    })
-    instance = scope.symple
+  const { scope } = await registerServer(fastify, {
+    config: { settings, env, mounted: true, redis: template === undefined ? undefined : template !== false },
+    service,
+    log: options.logLevel === undefined ? fastify.log : fastify.log.child({}, { level: options.logLevel }),
+    template: template || undefined,
+    registry,
+    processMetrics: false,
+    probes,
+    metrics
   }, scopeOptions(options))
-  fastify.decorate(decorator, instance!)
+  fastify.decorate(decorator, scope.symple)
 }
 
 /** What Fastify itself knows of, for any plugin; fastify-plugin keeps it from it. */

@@ -1,12 +1,12 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import type { Socket } from 'node:net'
 import Fastify, { LogController, type FastifyInstance, type FastifyServerOptions } from 'fastify'
-import fp from 'fastify-plugin'
 import { answerBadAddress } from '../plugins/api-problems.js'
 import type { Config } from '../plugins/config.js'
-import { DEFAULT_LIMITS } from './core/limits.js'
+import { DEFAULT_LIMITS, type Limits } from './core/limits.js'
+import type { Stats } from './core/stats.js'
 import { loggerOptions } from './logging.js'
 import { redisTemplate, sortOptions, type ServerOptions } from './options.js'
-import { registerParts } from './parts.js'
+import { registerServer } from './parts.js'
 import { readOptions } from './read-options.js'
 
 /** A server on its own. */
@@ -19,8 +19,8 @@ export interface Server {
   close (): Promise<void>
 }
 
-/** Milliseconds that closing may take when all peers are gone: a client may stop in the middle of its TLS handshake. */
-const CLOSE_TIMEOUT = 1500
+/** Milliseconds that a client has for the rest of its TLS handshake when the server closes. */
+const HANDSHAKE_GRACE = 1500
 
 /** Characters of an address, since Node takes no more in all headers. */
 const MAX_ADDRESS = 16_384
@@ -31,42 +31,58 @@ const CHECK_INTERVAL = 1000
 /** Sockets beside those that may be WebSockets: for probes, and for those who are told that there is no place. */
 const SPARE_SOCKETS = 256
 
+/** A server, and the scope of its Fastify instance that holds what it is made of. */
+export interface Assembly {
+  server: Server
+  scope: FastifyInstance
+}
+
 /**
  * A server on its own, ready to listen.
  *
  * @throws ConfigError that names the option or variable that can't be honoured
  */
 export async function createServer (options: ServerOptions = {}): Promise<Server> {
+  return (await assemble(options)).server
+}
+
+/** As `createServer`, for the program that runs the server. */
+export async function assemble (options: ServerOptions): Promise<Assembly> {
   const { registry, probes = true, metrics = true } = options
   const { service } = sortOptions(options, false)
   const { config } = await readOptions(options)
   const app = createInstance(config)
-  // Fastify's own answer repeats the address, in which a token may stand.
-  app.setNotFoundHandler(async (_request, reply) => await reply.code(404).send({ status: 404, message: 'Not found' }))
-  try {
-    await app.register(fp(async instance => {
-      await registerParts(instance, {
-        config: { config },
-        service,
-        log: app.log,
-        template: redisTemplate(options.redis, undefined) || undefined,
-        registry,
-        processMetrics: registry === undefined,
-        probes,
-        metrics
-      })
-    }, { name: 'symple-server' }))
-  } catch (error) {
+  const { scope } = await registerServer(app, {
+    config: { config },
+    service,
+    log: app.log,
+    template: redisTemplate(options.redis, undefined) || undefined,
+    registry,
+    processMetrics: registry === undefined,
+    probes,
+    metrics
+  }).catch(async (error: unknown) => {
     // It has joined the other nodes by then, and holds on to Redis.
     await app.close().catch(() => {})
     throw error
-  }
-  limitSockets(app)
-  return {
+  })
+  const { symple } = scope
+  app.decorate('symple', symple)
+  limitSockets(app, config.limits, symple.stats)
+  if (config.tls !== undefined) endHandshakes(app)
+  const server = {
     app,
-    listen: async () => await app.listen({ host: config.host, port: config.port, backlog: 4096 }),
-    close: async () => { await closeInTime(app) }
+    listen: async () => {
+      answerNotFound(app)
+      return await app.listen({ host: config.host, port: config.port, backlog: 4096 })
+    },
+    close: async () => {
+      // Before `close`, which ends plain HTTP: probes are answered while peers are drained.
+      await symple.drain(config.drainSeconds)
+      await app.close()
+    }
   }
+  return { server, scope }
 }
 
 function createInstance ({ logLevel, trustProxy, tls, limits }: Config): FastifyInstance {
@@ -92,20 +108,34 @@ function createInstance ({ logLevel, trustProxy, tls, limits }: Config): Fastify
 }
 
 /** Where WebSockets are limited, so are connections that have not become one, and those that are about to end. */
-function limitSockets ({ server, config, symple }: FastifyInstance): void {
-  const { maxConnections } = config.limits
+function limitSockets ({ server }: FastifyInstance, { maxConnections }: Limits, stats: Stats): void {
   if (maxConnections === 0) return
   server.maxConnections = maxConnections + Math.max(SPARE_SOCKETS, Math.ceil(maxConnections / 10))
-  server.on('drop', () => { symple.stats.exceed('sockets') })
+  server.on('drop', () => { stats.exceed('sockets') })
+}
+
+/** Node ends plain connections when it closes, but knows of none in its TLS handshake, and would wait for it. */
+function endHandshakes (app: FastifyInstance): void {
+  const sockets = new Set<Socket>()
+  const forget = function (this: Socket): void { sockets.delete(this) }
+  app.server.on('connection', (socket: Socket) => { sockets.add(socket.once('close', forget)) })
+  app.addHook('preClose', async () => {
+    setTimeout(() => {
+      for (const socket of sockets) socket.destroy()
+    }, HANDSHAKE_GRACE).unref()
+  })
+}
+
+/** Fastify's own answer repeats the address, in which a token may stand. */
+function answerNotFound (app: FastifyInstance): void {
+  try {
+    app.setNotFoundHandler(async (_request, reply) => await reply.code(404).send({ status: 404, message: 'Not found' }))
+  } catch {
+    // The application has set one, and Fastify does not tell otherwise.
+  }
 }
 
 /** Fastify trusts nobody on a mere number of hops; who sets one here says that clients can't come in otherwise. */
 function trustProxyOption (trustProxy: Config['trustProxy']): NonNullable<FastifyServerOptions['trustProxy']> {
   return typeof trustProxy === 'number' ? (_address, hop) => hop < trustProxy : trustProxy
-}
-
-async function closeInTime (app: FastifyInstance): Promise<void> {
-  // Before `close`, which ends plain HTTP: probes are answered while peers are drained.
-  await app.symple.drain(app.config.drainSeconds)
-  await Promise.race([app.close(), delay(CLOSE_TIMEOUT, undefined, { ref: false })])
 }

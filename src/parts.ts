@@ -1,4 +1,4 @@
-import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance, RegisterOptions } from 'fastify'
 import type { Registry } from 'prom-client'
 import apiCounts from '../plugins/api-counts.js'
 import authentication from '../plugins/authentication.js'
@@ -32,8 +32,23 @@ export interface PartsOptions {
   metrics: boolean
 }
 
-/** Puts the server together in an instance that is its own, or a scope of a gateway's. */
-export async function registerParts (fastify: FastifyInstance, options: PartsOptions): Promise<void> {
+/**
+ * Puts the server together in a scope of an instance, so that the instance itself remains the application's.
+ *
+ * @returns the scope; in an object, since an instance is thenable, and would become its root
+ */
+export async function registerServer (
+  fastify: FastifyInstance, parts: PartsOptions, scopeOptions: RegisterOptions = {}
+): Promise<{ scope: FastifyInstance }> {
+  let scope!: FastifyInstance
+  await fastify.register(async instance => {
+    await registerParts(instance, parts)
+    scope = instance
+  }, scopeOptions)
+  return { scope }
+}
+
+async function registerParts (fastify: FastifyInstance, options: PartsOptions): Promise<void> {
   const { template, registry, log } = options
   await fastify.register(config, options.config)
   await fastify.register(redis, { template, log })

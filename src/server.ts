@@ -4,17 +4,17 @@ import closeWithGrace from 'close-with-grace'
 import type { FastifyInstance } from 'fastify'
 import { ConfigError } from '../plugins/config.js'
 import { readCommandLine, UsageError } from './command-line.js'
-import { createServer, type Server } from './create-server.js'
+import { assemble, type Assembly } from './create-server.js'
 
 /** Seconds that a shutdown may take beside the drain. */
 const GRACE = 5
 
-let server: Server | null = null
+let running: Assembly | null = null
 
 // Before anything else: as PID 1 a process gets no signal for which it has no listener.
 const signals = closeWithGrace({ delay: false, logger: false }, async ({ err, signal }) => {
-  if (server === null) return
-  const { log, config } = server.app
+  if (running === null) return
+  const { server, scope: { log, config } } = running
   if (err !== undefined) log.fatal({ err }, 'unexpected error')
   else log.info({ signal }, 'shutting down')
   setTimeout(() => { process.exit(1) }, (config.drainSeconds + GRACE) * 1000).unref()
@@ -27,10 +27,10 @@ try {
     process.stdout.write(order.print)
     signals.uninstall()
   } else {
-    server = await createServer(order.options)
+    running = await assemble(order.options)
+    const { server, scope } = running
     await server.listen()
-    const { app } = server
-    if (app.playground !== null) app.log.info(`Playground: open ${addressOf(app)} in two tabs`)
+    if (scope.playground !== null) scope.log.info(`Playground: open ${addressOf(scope)} in two tabs`)
   }
 } catch (error) {
   signals.uninstall()

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { schema } from '../plugins/schema.js'
-import { createServer } from '../src/create-server.js'
+import { assemble } from '../src/create-server.js'
 import { CloseCode } from '../src/core/errors.js'
 import { AUTH_OUTCOMES, DROP_REASONS, LIMIT_NAMES } from '../src/core/stats.js'
 import { startServer } from './helper.js'
@@ -76,9 +76,9 @@ t.test('links', async t => {
 t.test('what the pages name', async t => {
   const text = GUIDES.map(read).join('\n')
   const named = (pattern: RegExp): string[] => [...new Set([...text.matchAll(pattern)].map(([, name]) => name!))]
-  const { app } = await createServer({ env: { LOG_LEVEL: 'silent' } })
-  t.teardown(() => app.close())
-  const exposition = await app.metrics.metrics()
+  const { server, scope } = await assemble({ env: { LOG_LEVEL: 'silent' } })
+  t.teardown(() => server.close())
+  const exposition = await scope.metrics.metrics()
   const metrics = new Set([...exposition.matchAll(/^(?:# TYPE )?(\w+)/gm)].map(([, name]) => name!))
 
   t.test('variables', async t => {

@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 import WebSocket from 'ws'
 import type { ServiceOptions } from '../plugins/symple.js'
-import { createServer } from '../src/create-server.js'
+import { assemble } from '../src/create-server.js'
 
 /** A frame as a client reads it. */
 export interface Frame {
@@ -38,6 +38,7 @@ export type Roster = Record<string, PeerObject>
 const PATIENCE = 20_000
 
 export interface TestServer {
+  /** What the server is made of. */
   server: FastifyInstance
   port: number
   /** Where the WebSocket is. */
@@ -50,12 +51,12 @@ export interface TestServer {
 export async function startServer (
   t: Test, env: Record<string, string> = {}, hooks: ServiceOptions = {}
 ): Promise<TestServer> {
-  const { app: server } = await createServer({
+  const { server: { listen }, scope: server } = await assemble({
     ...hooks,
     env: { SYMPLE_HOST: '127.0.0.1', SYMPLE_PORT: '0', SYMPLE_DRAIN_SECONDS: '0', LOG_LEVEL: 'silent', ...env }
   })
   t.teardown(() => server.close())
-  await server.listen({ host: server.config.host, port: server.config.port })
+  await listen()
   const { port } = server.server.address() as AddressInfo
   const secure = server.config.tls === undefined ? '' : 's'
   return {

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
 import Fastify from 'fastify'
 import { Redis } from 'ioredis'
 import { Registry } from 'prom-client'
@@ -306,6 +307,35 @@ t.test('createServer', async t => {
   t.strictSame(server.app.symple.gauges.peers, 0)
   await server.close()
   await t.rejects(fetch(`${origin}/healthz`))
+})
+
+t.test('the instance of createServer is the application\'s, but for `symple`', async t => {
+  const server = await createServer({ env: false, host: '127.0.0.1', port: 0, logLevel: 'silent', drainSeconds: 0 })
+  t.teardown(() => server.close())
+  const { app } = server
+  const names = ['config', 'redis', 'metrics', 'history', 'console', 'answers', 'upgrade', 'tracer', 'playground', 'apiCounts']
+  for (const name of names) app.decorate(name, name)
+  app.get('/config', async () => app.getDecorator('config'))
+  app.setNotFoundHandler(async (_request, reply) => await reply.code(404).send('Where?'))
+  let cleared = false
+  app.addHook('onClose', async () => {
+    // Longer than the server waits for a TLS handshake.
+    await delay(2000)
+    cleared = true
+  })
+  const origin = await server.listen()
+  t.equal(await (await fetch(`${origin}/config`)).text(), 'config')
+  t.equal(await (await fetch(`${origin}/nowhere`)).text(), 'Where?')
+  t.equal((await fetch(`${origin}/readyz`)).status, 200)
+  await server.close()
+  t.ok(cleared, 'closing waits for the hooks of the application')
+})
+
+t.test('where the application answers no unknown path, the answer does not repeat it', async t => {
+  const server = await createServer({ env: false, host: '127.0.0.1', port: 0, logLevel: 'silent', drainSeconds: 0 })
+  t.teardown(() => server.close())
+  const answer = await fetch(`${await server.listen()}/nowhere?token=secret`)
+  t.strictSame(await answer.json(), { status: 404, message: 'Not found' })
 })
 
 t.test('createServer that fails leaves nothing behind', async t => {
