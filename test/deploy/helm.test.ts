@@ -12,7 +12,8 @@ const CHART = 'deploy/helm/symple-server'
 /** What the production overlay of kustomize says, as values of the chart. */
 const PRODUCTION = [
   '--set', 'image.repository=registry.example.com/symple-server', '--set', 'ingress.host=realtime.example.com',
-  '--set', 'config.SYMPLE_ALLOWED_ORIGINS=https://app.example.com', '--set', 'serviceMonitor.enabled=true', '--set', 'prometheusRule.enabled=true', '--set', 'dashboard.enabled=true'
+  '--set', 'config.SYMPLE_AUTHENTICATION=true', '--set', 'config.SYMPLE_ALLOWED_ORIGINS=https://app.example.com',
+  '--set', 'serviceMonitor.enabled=true', '--set', 'prometheusRule.enabled=true', '--set', 'dashboard.enabled=true'
 ]
 
 /** What only Helm says of an object, and only kustomize. */
@@ -132,6 +133,11 @@ t.test('what is told after an install', async t => {
   t.match(await notes(keys), 'lets nothing out to https://id.example.com/keys')
   t.notMatch(await notes(keys, 'networkPolicy.extraEgress[0].ports[0].port=443'), 'lets nothing out')
   t.notMatch(await notes(), 'lets nothing out')
+  t.match(await notes(), /everybody who reaches the server is let in, and is who he says\.\n/)
+  t.match(await notes('existingSecret=mine'), /is let in, and is who he says, unless the secret mine says otherwise\.\n/)
+  for (const value of ['config.SYMPLE_AUTHENTICATION=true', 'config.SYMPLE_AUTHENTICATION=false', keys, 'secrets.SYMPLE_JWT_SECRET=x']) {
+    t.notMatch(await notes(value), 'is let in, and', value)
+  }
   t.match(await notes('ingress.tlsSecret=mine'), 'create secret tls mine ')
   for (const value of ['ingress.tlsSecret=', 'ingress.enabled=false', 'ingress.annotations.cert-manager\\.io/issuer=x']) {
     t.notMatch(await notes(value), 'create secret tls', value)

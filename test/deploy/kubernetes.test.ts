@@ -54,6 +54,11 @@ for (const [name, render] of Object.entries(RENDERINGS)) {
   })
 }
 
+t.test('who follows the guide lets in nobody without a token', async t => {
+  const { variables } = await Manifests.ofKustomize('overlays/production')
+  t.equal((await read({ ...variables, SYMPLE_REDIS_URL: 'redis://redis' })).authentication, true)
+})
+
 t.test('by connections is scaled only where one asks for it: without the metric, nothing is scaled down', async t => {
   const metricsOf = (manifests: Manifests) =>
     manifests.get('HorizontalPodAutoscaler').spec!.metrics!.map(({ resource, pods }) => resource?.name ?? pods!.metric.name)
