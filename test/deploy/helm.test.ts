@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { parse } from 'yaml'
+import { schema } from '../../plugins/schema.js'
 import { isolate, read } from '../read-config.js'
 import { temporaryFolder } from '../process.js'
 import { IMAGE, Manifests, type Manifest } from './manifests.js'
@@ -47,6 +48,9 @@ t.test('values that make no sense are refused, and named', async t => {
     ['ingress.hots=example.com', /'\/ingress'.*hots/],
     ['maxSurge=0', /'\/maxSurge'/],
     ['autoscaling.cpu=much', /'\/autoscaling\/cpu'/],
+    ['config.SYMPLE_AUTHENTIFICATION=true', /SYMPLE_AUTHENTIFICATION/],
+    ['config.LOGLEVEL=warn', /LOGLEVEL/],
+    ['secrets.SYMPLE_JWT_SECRETS=x', /SYMPLE_JWT_SECRETS/],
     ['config.SYMPLE_PORT=80', /SYMPLE_PORT/],
     ['config.PORT=80', /PORT/],
     ['config.SYMPLE_SSL_ENABLED=true', /SYMPLE_SSL_ENABLED/],
@@ -55,6 +59,7 @@ t.test('values that make no sense are refused, and named', async t => {
     ['secrets.PORT=80', /PORT/],
     ['secrets.SYMPLE_SSL_ENABLED=true', /SYMPLE_SSL_ENABLED/],
     ['secrets.SYMPLE_REDIS_URL=redis://redis', /SYMPLE_REDIS_URL/],
+    ['secrets.REDIS_URL=redis://redis', /REDIS_URL/],
     ['config.SYMPLE_DRAIN_SECONDS=-1', /SYMPLE_DRAIN_SECONDS/],
     ['config.SYMPLE_DRAIN_SECONDS=soon', /SYMPLE_DRAIN_SECONDS/],
     ['redis.password=a/b', /'\/redis\/password'/],
@@ -69,6 +74,30 @@ t.test('values that make no sense are refused, and named', async t => {
     ['redis.enabled=false,autoscaling.enabled=false', /Several pods are one server only with Redis/]
   ]
   for (const [value, problem] of cases) await t.rejects(Manifests.ofHelm('--set', value), { message: problem }, value)
+})
+
+t.test('the chart knows each variable of the server, and no other', async t => {
+  const { definitions } = JSON.parse(readFileSync(join(ROOT, CHART, 'values.schema.json'), 'utf8')) as
+    { definitions: { variable: { enum: string[] }, own: { enum: string[] } } }
+  const names = Object.keys(schema.properties)
+  t.strictSame(definitions.variable.enum, names)
+  t.strictSame(definitions.own.enum.filter(name => !names.includes(name)), ['REDIS_PASSWORD'])
+})
+
+t.test('variables of others arrive, too', async t => {
+  const others = {
+    NODE_EXTRA_CA_CERTS: '/etc/symple/ca.crt',
+    NODE_OPTIONS: '--max-old-space-size=700',
+    OTEL_SERVICE_NAME: 'symple',
+    UV_THREADPOOL_SIZE: '8',
+    HTTPS_PROXY: 'http://proxy:3128',
+    SSL_CERT_FILE: '/etc/symple/ca.crt',
+    TZ: 'UTC'
+  }
+  const values = Object.entries(others).flatMap(([name, value]) => ['--set-string', `config.${name}=${value}`])
+  const manifests = await Manifests.ofHelm(...values, '--set', 'secrets.OTEL_EXPORTER_OTLP_HEADERS=key', '--set', 'secrets.ANY=x')
+  t.match(manifests.variables, others)
+  t.strictSame(manifests.get('Secret').stringData, { ANY: 'x', OTEL_EXPORTER_OTLP_HEADERS: 'key' })
 })
 
 t.test('variables arrive as they were written', async t => {
@@ -88,7 +117,7 @@ t.test('a change of a variable or a secret rolls the pods; nothing else does', a
     (await Manifests.ofHelm(...args)).get('Deployment').spec!.template.metadata!.annotations!['checksum/config']
   const now = await checksum()
   t.equal(await checksum('--set', 'autoscaling.maxReplicas=20'), now)
-  for (const value of ['config.LOG_LEVEL=warn', 'secrets.SYMPLE_EXAMPLE=x', 'redis.password=x']) {
+  for (const value of ['config.LOG_LEVEL=warn', 'secrets.SYMPLE_API_KEY=x', 'redis.password=x']) {
     t.not(await checksum('--set', value), now, value)
   }
 })
@@ -96,7 +125,7 @@ t.test('a change of a variable or a secret rolls the pods; nothing else does', a
 t.test('another password of Redis restarts it, too; nothing else of the server does', async t => {
   const template = async (...args: string[]) => (await Manifests.ofHelm(...args)).get('StatefulSet', 'symple-server-redis').spec!.template
   const now = await template()
-  t.strictSame(await template('--set', 'config.LOG_LEVEL=warn', '--set', 'secrets.SYMPLE_EXAMPLE=x'), now)
+  t.strictSame(await template('--set', 'config.LOG_LEVEL=warn', '--set', 'secrets.SYMPLE_API_KEY=x'), now)
   const [given, other] = await Promise.all(['given', 'other'].map(async password => await template('--set', `redis.password=${password}`)))
   t.strictNotSame(given, now)
   t.strictNotSame(other, given)

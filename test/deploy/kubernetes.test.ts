@@ -13,7 +13,7 @@ import { GRACE, ROOT, SPARE } from './tools.js'
 
 const HELM_ALL = [
   '--set', 'autoscaling.connections=5000', '--set', 'serviceMonitor.enabled=true', '--set', 'prometheusRule.enabled=true',
-  '--set', 'dashboard.enabled=true', '--set', 'secrets.SYMPLE_EXAMPLE=x', '--set', 'podAnnotations.a=b',
+  '--set', 'dashboard.enabled=true', '--set', 'secrets.SYMPLE_API_KEY=x', '--set', 'podAnnotations.a=b',
   '--set', 'imagePullSecrets[0].name=x', '--set', 'tolerations[0].operator=Exists', '--set', 'nodeSelector.a=b',
   '--set', 'affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].key=a',
   '--set', 'affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].operator=Exists',
