@@ -5,6 +5,7 @@ import { parse } from 'yaml'
 import { schema } from '../../plugins/schema.js'
 import { isolate, read } from '../read-config.js'
 import { temporaryFolder } from '../process.js'
+import { doorsOf, letsIn } from './doors.js'
 import { IMAGE, Manifests, type Manifest } from './manifests.js'
 import { ROOT, tool } from './tools.js'
 
@@ -65,6 +66,9 @@ t.test('values that make no sense are refused, and named', async t => {
     ['redis.password=a/b', /'\/redis\/password'/],
     ['redis.url=http://redis', /'\/redis\/url'/],
     ['image.repository=', /There is no public image/],
+    ['networkPolicy.metricsNamespace=x', /'\/networkPolicy'.*metricsNamespace/],
+    ['service.type=LoadBalancer', /lets nobody in through a service of type LoadBalancer: say in networkPolicy\.extraIngress/],
+    ['service.type=NodePort', /of type NodePort/],
     ['existingSecret=mine,secrets.SYMPLE_API_KEY=x', /Set secrets or existingSecret/],
     ['redis.existingSecret=mine,redis.password=x', /Set redis\.existingSecret, or redis\.password or redis\.url/],
     ['redis.enabled=false,redis.existingSecret=mine,redis.url=redis://redis', /Set redis\.existingSecret, or/],
@@ -171,6 +175,30 @@ t.test('what is told after an install', async t => {
   for (const value of ['ingress.tlsSecret=', 'ingress.enabled=false', 'ingress.annotations.cert-manager\\.io/issuer=x']) {
     t.notMatch(await notes(value), 'create secret tls', value)
   }
+})
+
+t.test('who may come in is for values to say', async t => {
+  const render = async (...values: string[]) => await Manifests.ofHelm(...values.flatMap(value => ['--set', value]))
+  const name = (value: string) => ({ 'app.kubernetes.io/name': value })
+  const metrics = 'networkPolicy.metrics'
+
+  const alloy = await render(`${metrics}.namespace=observability`, `${metrics}.podLabels.app\\.kubernetes\\.io/name=alloy`)
+  t.equal(letsIn(alloy, { namespace: 'observability', labels: name('alloy') }), true)
+  t.equal(letsIn(alloy, { namespace: 'observability', labels: name('prometheus') }), false)
+  const all = await render(`${metrics}.podLabels.app\\.kubernetes\\.io/name=null`)
+  t.equal(letsIn(all, { namespace: 'monitoring' }), true)
+  const none = await render(`${metrics}.enabled=false`, 'serviceMonitor.enabled=true')
+  t.equal(letsIn(none, { namespace: 'monitoring', labels: name('prometheus') }), false)
+
+  t.equal(letsIn(await render('networkPolicy.ingressNamespace=traefik'), { namespace: 'traefik' }), true)
+  t.equal(letsIn(await render('ingress.enabled=false'), { namespace: 'ingress-nginx' }), false, 'nobody stands there')
+
+  const cidr = '10.0.0.0/16'
+  const rule = 'networkPolicy.extraIngress[0]'
+  const balanced = await render('service.type=LoadBalancer', `${rule}.ports[0].port=http`, `${rule}.from[0].ipBlock.cidr=${cidr}`)
+  t.match(doorsOf(balanced), [{}, {}, { from: [{ ipBlock: { cidr } }], ports: [{ port: 'http' }] }])
+  const open = await render('service.type=NodePort', 'networkPolicy.enabled=false')
+  t.equal(open.get('Service').spec!.type, 'NodePort')
 })
 
 t.test('how many pods a restart adds', async t => {

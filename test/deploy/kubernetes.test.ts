@@ -1,5 +1,5 @@
 import { readFileSync, realpathSync, writeFileSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import t, { type Test } from 'tap'
 import type { IPodTemplateSpec } from 'kubernetes-models/v1'
 import { parse } from 'yaml'
@@ -7,6 +7,7 @@ import { schema } from '../../plugins/schema.js'
 import { DEFAULT_LIMITS } from '../../src/core/limits.js'
 import { temporaryFolder } from '../process.js'
 import { isolate, read } from '../read-config.js'
+import { doorsOf, letsIn, matches } from './doors.js'
 import { KUSTOMIZE, Manifests, type Manifest } from './manifests.js'
 import { faultsOf } from './strict.js'
 import { GRACE, ROOT, SPARE } from './tools.js'
@@ -17,7 +18,8 @@ const HELM_ALL = [
   '--set', 'imagePullSecrets[0].name=x', '--set', 'tolerations[0].operator=Exists', '--set', 'nodeSelector.a=b',
   '--set', 'affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].key=a',
   '--set', 'affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].operator=Exists',
-  '--set', 'networkPolicy.extraEgress[0].ports[0].port=4318', '--set', 'priorityClassName=x', '--set', 'redis.storageClass=x'
+  '--set', 'networkPolicy.extraEgress[0].ports[0].port=4318', '--set', 'networkPolicy.extraIngress[0].ports[0].port=http',
+  '--set', 'service.type=LoadBalancer', '--set', 'priorityClassName=x', '--set', 'redis.storageClass=x'
 ]
 
 const BY_CONNECTIONS = 'components/scaling-by-connections'
@@ -59,6 +61,16 @@ t.test('who follows the guide lets in nobody without a token', async t => {
   t.equal((await read({ ...variables, SYMPLE_REDIS_URL: 'redis://redis' })).authentication, true)
 })
 
+t.test('who scrapes may come in, with the Prometheus operator or without', async t => {
+  const prometheus = { 'app.kubernetes.io/name': 'prometheus' }
+  for (const manifests of [await Manifests.ofKustomize('base'), await Manifests.ofKustomize('overlays/production'), await Manifests.ofHelm()]) {
+    t.equal(letsIn(manifests, { namespace: 'monitoring', labels: prometheus }), true)
+    t.equal(letsIn(manifests, { namespace: 'monitoring' }), false)
+    t.equal(letsIn(manifests, { namespace: 'ingress-nginx' }), true)
+    t.equal(letsIn(manifests, { namespace: 'default', labels: prometheus }), false)
+  }
+})
+
 t.test('by connections is scaled only where one asks for it: without the metric, nothing is scaled down', async t => {
   const metricsOf = (manifests: Manifests) =>
     manifests.get('HorizontalPodAutoscaler').spec!.metrics!.map(({ resource, pods }) => resource?.name ?? pods!.metric.name)
@@ -72,14 +84,17 @@ t.test('by connections is scaled only where one asks for it: without the metric,
 })
 
 t.test('labels for a Prometheus that selects by them, as deployment.md adds them', async t => {
-  const [, patch = ''] = /^```yaml\n(patches:\n.*?)^```$/ms.exec(readFileSync(join(ROOT, 'docs/deployment.md'), 'utf8')) ?? []
-  const folder = overlay(t, 'base', 'components/prometheus')
-  const kustomization = { ...parse(readFileSync(join(folder, 'kustomization.yaml'), 'utf8')) as object, ...parse(patch) as object }
-  writeFileSync(join(folder, 'kustomization.yaml'), JSON.stringify(kustomization))
-  const manifests = await Manifests.ofKustomize(folder)
+  const manifests = await patched(t, 'Labels for the Prometheus operator')
   for (const kind of ['ServiceMonitor', 'PrometheusRule'] as const) {
     t.equal(manifests.get(kind).metadata!.labels!['release'], 'kube-prometheus-stack', kind)
   }
+})
+
+t.test('a load balancer is let in, as deployment.md lets it', async t => {
+  const manifests = await patched(t, 'What the network policy lets in')
+  const addresses = doorsOf(manifests).flatMap(({ from }) => from!).filter(({ ipBlock }) => ipBlock !== undefined)
+  t.strictSame(addresses, [{ ipBlock: { cidr: '10.0.0.0/16' } }])
+  await keepsSchemas(t, manifests)
 })
 
 t.test('what holds manifests against schemas finds what is wrong with them', async t => {
@@ -107,6 +122,15 @@ function overlay (t: Test, base: string, component: string): string {
   const [resource, addition] = [base, component].map(path => relative(folder, join(KUSTOMIZE, path)))
   writeFileSync(join(folder, 'kustomization.yaml'), JSON.stringify({ resources: [resource], components: [addition] }))
   return folder
+}
+
+/** What an overlay makes that has the lines which a section of deployment.md shows. */
+async function patched (t: Test, section: string): Promise<Manifests> {
+  const page = readFileSync(join(ROOT, 'docs/deployment.md'), 'utf8')
+  const [, lines = ''] = new RegExp(`^#+ ${section}$.*?^\`\`\`yaml\n(.*?)^\`\`\`$`, 'ms').exec(page) ?? []
+  const file = join(overlay(t, 'base', 'components/prometheus'), 'kustomization.yaml')
+  writeFileSync(file, JSON.stringify({ ...parse(readFileSync(file, 'utf8')) as object, ...parse(lines) as object }))
+  return await Manifests.ofKustomize(dirname(file))
 }
 
 async function keepsSchemas (t: Test, { all }: Manifests): Promise<void> {
@@ -185,10 +209,6 @@ function fitsTogether (t: Test, manifests: Manifests): void {
     const [rule] = manifests.get('NetworkPolicy', stateful.metadata!.name).spec!.ingress!
     t.match(labels, rule!.from![0]!.podSelector!.matchLabels, 'Redis lets the server in')
   }
-}
-
-function matches (labels: Record<string, string>, selector: Record<string, string>): boolean {
-  return Object.entries(selector).every(([key, value]) => labels[key] === value)
 }
 
 /** That each ConfigMap and Secret that a pod needs is there, but for the password that stands in no file. */
