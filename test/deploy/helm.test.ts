@@ -1,12 +1,12 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readFileSync, realpathSync, writeFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
 import t from 'tap'
 import { parse } from 'yaml'
 import { schema } from '../../plugins/schema.js'
 import { isolate, read } from '../read-config.js'
 import { temporaryFolder } from '../process.js'
 import { doorsOf, letsIn } from './doors.js'
-import { IMAGE, Manifests, type Manifest } from './manifests.js'
+import { IMAGE, KUSTOMIZE, Manifests, type Manifest } from './manifests.js'
 import { ROOT, tool } from './tools.js'
 
 const CHART = 'deploy/helm/symple-server'
@@ -44,6 +44,20 @@ t.test('it says the same as the manifests of kustomize', async t => {
   for (const [name, manifest] of helm) t.strictSame(manifest, kustomize.get(name), name)
 })
 
+t.test('it says the same as the manifests of kustomize for a gateway', async t => {
+  const folder = temporaryFolder(t)
+  const [resource, component] = ['base', 'components/gateway-api'].map(path => relative(realpathSync(folder), join(KUSTOMIZE, path)))
+  writeFileSync(join(folder, 'kustomization.yaml'), JSON.stringify({ resources: [resource], components: [component] }))
+  const kustomize = comparable(await Manifests.ofKustomize(folder))
+  const parent = 'httpRoute.parentRefs[0]'
+  const helm = comparable(await Manifests.ofHelm(
+    '--set', 'ingress.enabled=false', '--set', 'httpRoute.enabled=true',
+    '--set', `${parent}.name=public,${parent}.namespace=gateways,${parent}.sectionName=https`))
+  t.ok(helm.delete('Secret symple-server-redis'))
+  t.strictSame([...helm.keys()].sort(), [...kustomize.keys()].sort())
+  for (const name of ['HTTPRoute symple-server', 'NetworkPolicy symple-server']) t.strictSame(helm.get(name), kustomize.get(name), name)
+})
+
 t.test('values that make no sense are refused, and named', async t => {
   const cases: Array<[value: string, problem: RegExp]> = [
     ['ingress.hots=example.com', /'\/ingress'.*hots/],
@@ -69,6 +83,9 @@ t.test('values that make no sense are refused, and named', async t => {
     ['networkPolicy.metricsNamespace=x', /'\/networkPolicy'.*metricsNamespace/],
     ['service.type=LoadBalancer', /lets nobody in through a service of type LoadBalancer: say in networkPolicy\.extraIngress/],
     ['service.type=NodePort', /of type NodePort/],
+    ['httpRoute.enabled=true', /Set httpRoute\.parentRefs/],
+    ['httpRoute.parentRefs[0].namespace=x', /'\/httpRoute\/parentRefs\/0'.*name/],
+    ['httpRoute.timeouts.request=0', /'\/httpRoute\/timeouts\/request'/],
     ['existingSecret=mine,secrets.SYMPLE_API_KEY=x', /Set secrets or existingSecret/],
     ['redis.existingSecret=mine,redis.password=x', /Set redis\.existingSecret, or redis\.password or redis\.url/],
     ['redis.enabled=false,redis.existingSecret=mine,redis.url=redis://redis', /Set redis\.existingSecret, or/],
@@ -171,6 +188,10 @@ t.test('what is told after an install', async t => {
   for (const value of ['config.SYMPLE_AUTHENTICATION=true', 'config.SYMPLE_AUTHENTICATION=false', keys, 'secrets.SYMPLE_JWT_SECRET=x']) {
     t.notMatch(await notes(value), 'is let in, and', value)
   }
+  const gateway = ['httpRoute.enabled=true', 'httpRoute.parentRefs[0].name=public', 'ingress.enabled=false']
+  t.match(await notes(...gateway), 'connect to wss://symple.example.com/, if a listener')
+  t.notMatch(await notes(...gateway), 'port-forward')
+  t.match(await notes('ingress.enabled=false'), 'port-forward')
   t.match(await notes('ingress.tlsSecret=mine'), 'create secret tls mine ')
   for (const value of ['ingress.tlsSecret=', 'ingress.enabled=false', 'ingress.annotations.cert-manager\\.io/issuer=x']) {
     t.notMatch(await notes(value), 'create secret tls', value)
@@ -199,6 +220,12 @@ t.test('who may come in is for values to say', async t => {
   t.match(doorsOf(balanced), [{}, {}, { from: [{ ipBlock: { cidr } }], ports: [{ port: 'http' }] }])
   const open = await render('service.type=NodePort', 'networkPolicy.enabled=false')
   t.equal(open.get('Service').spec!.type, 'NodePort')
+})
+
+t.test('a gateway that knows no timeouts is told of none', async t => {
+  const manifests = await Manifests.ofHelm('--set', 'httpRoute.enabled=true,httpRoute.parentRefs[0].name=public,httpRoute.timeouts.request=null')
+  const [rule] = manifests.get('HTTPRoute').spec.rules
+  t.equal(rule!.timeouts, undefined)
 })
 
 t.test('how many pods a restart adds', async t => {

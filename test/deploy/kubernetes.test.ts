@@ -1,4 +1,4 @@
-import { readFileSync, realpathSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import t, { type Test } from 'tap'
 import type { IPodTemplateSpec } from 'kubernetes-models/v1'
@@ -24,14 +24,19 @@ const HELM_ALL = [
 
 const BY_CONNECTIONS = 'components/scaling-by-connections'
 
+const GATEWAY = ['--set', 'httpRoute.enabled=true', '--set', 'httpRoute.parentRefs[0].name=public']
+
 /** Each way in which the manifests are used. */
 const RENDERINGS: Record<string, (t: Test) => Promise<Manifests>> = {
   'kustomize, base': async () => await Manifests.ofKustomize('base'),
   'kustomize, production': async () => await Manifests.ofKustomize('overlays/production'),
   'kustomize, scaled by connections': async t => await Manifests.ofKustomize(overlay(t, 'base', BY_CONNECTIONS)),
   'kustomize, Redis elsewhere': async t => await Manifests.ofKustomize(overlay(t, 'base', 'components/external-redis')),
+  'kustomize, a gateway': async t => await Manifests.ofKustomize(overlay(t, 'base', 'components/gateway-api')),
   'helm, as it is': async () => await Manifests.ofHelm(),
-  'helm, all that there is': async () => await Manifests.ofHelm(...HELM_ALL),
+  'helm, all that there is': async () => await Manifests.ofHelm(...HELM_ALL, ...GATEWAY),
+  'helm, a gateway at another path and port': async () => await Manifests.ofHelm(
+    ...GATEWAY, '--set', 'ingress.enabled=false', '--set', 'config.SYMPLE_PATH=/realtime', '--set', 'service.port=8080'),
   'helm, Redis elsewhere': async () =>
     await Manifests.ofHelm('--set', 'redis.enabled=false', '--set', 'redis.url=rediss://:secret@redis.example.com:6380'),
   'helm, one pod without Redis': async () => await Manifests.ofHelm(
@@ -53,6 +58,7 @@ for (const [name, render] of Object.entries(RENDERINGS)) {
     fitsTogether(t, manifests)
     refersToWhatIsThere(t, manifests)
     keepsWebSockets(t, manifests)
+    routesWebSockets(t, manifests)
   })
 }
 
@@ -69,6 +75,20 @@ t.test('who scrapes may come in, with the Prometheus operator or without', async
     t.equal(letsIn(manifests, { namespace: 'ingress-nginx' }), true)
     t.equal(letsIn(manifests, { namespace: 'default', labels: prometheus }), false)
   }
+})
+
+t.test('a gateway comes in in place of the ingress', async t => {
+  const [gateway, ingress] = [{ namespace: 'envoy-gateway-system' }, { namespace: 'ingress-nginx' }]
+  const helm = ['--set', 'ingress.enabled=false']
+  for (const manifests of [await Manifests.ofKustomize(production(t)), await Manifests.ofHelm(...GATEWAY, ...helm)]) {
+    t.strictSame(manifests.of('Ingress'), [])
+    t.equal(letsIn(manifests, gateway), true)
+    t.equal(letsIn(manifests, ingress), false)
+    t.equal(letsIn(manifests, { namespace: 'default' }), false)
+  }
+  const both = await Manifests.ofHelm(...GATEWAY)
+  t.strictSame([letsIn(both, gateway), letsIn(both, ingress)], [true, true], 'while clients move from one to the other')
+  t.equal(letsIn(await Manifests.ofHelm(), gateway), false)
 })
 
 t.test('by connections is scaled only where one asks for it: without the metric, nothing is scaled down', async t => {
@@ -98,7 +118,7 @@ t.test('a load balancer is let in, as deployment.md lets it', async t => {
 })
 
 t.test('what holds manifests against schemas finds what is wrong with them', async t => {
-  const { all } = await Manifests.ofKustomize('overlays/production')
+  const { all } = await Manifests.ofKustomize(production(t))
   /** What is said of a manifest in which one field is another; `undefined`: none. */
   const broken = async (kind: string, path: string, value: unknown) => {
     const manifest = structuredClone(all.find(manifest => manifest.kind === kind)!)
@@ -113,8 +133,23 @@ t.test('what holds manifests against schemas finds what is wrong with them', asy
     ['/spec/template/spec/containers/0/livenessprobe is not known'])
   t.match(await broken('Deployment', 'spec/template/spec/terminationGracePeriodSeconds', '20'), [/must be integer/])
   t.match(await broken('Deployment', 'spec/selector', undefined), [/must have required property selector/])
+  t.strictSame(await broken('HTTPRoute', 'spec/rules/0/timeout', '0s'),
+    ['/spec/rules/0 must NOT have additional properties {"additionalProperty":"timeout"}'])
+  t.match(await broken('HTTPRoute', 'spec/rules/0/matches/0/path/value', 'realtime'), [/must match pattern/])
+  t.match(await broken('HTTPRoute', 'spec/parentRefs', undefined), [/must have required property 'parentRefs'/])
   t.strictSame(await broken('ServiceMonitor', 'spec/endpoints/0/intervall', '15s'), ['/spec/endpoints/0/intervall is not known'])
 })
+
+/** A copy of the production overlay, for a Gateway: with the line that it has for one. */
+function production (t: Test): string {
+  const folder = realpathSync(temporaryFolder(t))
+  const original = join(KUSTOMIZE, 'overlays/production')
+  cpSync(original, folder, { recursive: true })
+  const file = join(folder, 'kustomization.yaml')
+  const text = readFileSync(file, 'utf8').replace(/# (- .*gateway-api)$/m, '$1')
+  writeFileSync(file, text.replaceAll('../..', relative(folder, KUSTOMIZE)))
+  return folder
+}
 
 /** A folder with a kustomization of a base and a component. */
 function overlay (t: Test, base: string, component: string): string {
@@ -224,6 +259,18 @@ function refersToWhatIsThere (t: Test, manifests: Manifests): void {
   const missing = [...new Set(wanted.filter(name => !there.has(name)))]
   const helm = manifests.get('Deployment').metadata!.labels!['helm.sh/chart'] !== undefined
   t.strictSame(missing, helm ? [] : ['Secret symple-server-redis'])
+}
+
+/** That the route lets WebSockets be as long as they like, and keeps what is inside from the public. */
+function routesWebSockets (t: Test, manifests: Manifests): void {
+  for (const { spec } of manifests.of('HTTPRoute')) {
+    const [rule] = spec.rules
+    t.equal(spec.rules.length, 1)
+    t.strictSame(rule!.matches, [{ path: { type: 'Exact', value: manifests.variables['SYMPLE_PATH'] ?? '/' } }])
+    const { metadata, spec: service } = manifests.get('Service')
+    t.strictSame(rule!.backendRefs, [{ name: metadata!.name, port: service!.ports![0]!.port }])
+    t.strictSame(rule!.timeouts, { request: '0s' }, 'else some gateways cut them after 15 s')
+  }
 }
 
 /** That the ingress keeps idle WebSockets, and keeps what is inside from the public. */
