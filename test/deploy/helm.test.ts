@@ -86,6 +86,7 @@ t.test('values that make no sense are refused, and named', async t => {
     ['httpRoute.enabled=true', /Set httpRoute\.parentRefs/],
     ['httpRoute.parentRefs[0].namespace=x', /'\/httpRoute\/parentRefs\/0'.*name/],
     ['httpRoute.timeouts.request=0', /'\/httpRoute\/timeouts\/request'/],
+    ['extraVolumeMounts[0].name=x', /'\/extraVolumeMounts\/0'.*mountPath/],
     ['existingSecret=mine,secrets.SYMPLE_API_KEY=x', /Set secrets or existingSecret/],
     ['redis.existingSecret=mine,redis.password=x', /Set redis\.existingSecret, or redis\.password or redis\.url/],
     ['redis.enabled=false,redis.existingSecret=mine,redis.url=redis://redis', /Set redis\.existingSecret, or/],

@@ -8,9 +8,10 @@ import { DEFAULT_LIMITS } from '../../src/core/limits.js'
 import { temporaryFolder } from '../process.js'
 import { isolate, read } from '../read-config.js'
 import { doorsOf, letsIn, matches } from './doors.js'
+import { blockOf } from './guide.js'
 import { KUSTOMIZE, Manifests, type Manifest } from './manifests.js'
 import { faultsOf } from './strict.js'
-import { GRACE, ROOT, SPARE } from './tools.js'
+import { GRACE, SPARE } from './tools.js'
 
 const HELM_ALL = [
   '--set', 'autoscaling.connections=5000', '--set', 'serviceMonitor.enabled=true', '--set', 'prometheusRule.enabled=true',
@@ -19,7 +20,8 @@ const HELM_ALL = [
   '--set', 'affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].key=a',
   '--set', 'affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].operator=Exists',
   '--set', 'networkPolicy.extraEgress[0].ports[0].port=4318', '--set', 'networkPolicy.extraIngress[0].ports[0].port=http',
-  '--set', 'service.type=LoadBalancer', '--set', 'priorityClassName=x', '--set', 'redis.storageClass=x'
+  '--set', 'service.type=LoadBalancer',
+  '--set', 'extraVolumes[0].name=x', '--set', 'extraVolumeMounts[0].name=x', '--set', 'extraVolumeMounts[0].mountPath=/x', '--set', 'priorityClassName=x', '--set', 'redis.storageClass=x'
 ]
 
 const BY_CONNECTIONS = 'components/scaling-by-connections'
@@ -117,6 +119,18 @@ t.test('a load balancer is let in, as deployment.md lets it', async t => {
   await keepsSchemas(t, manifests)
 })
 
+t.test('a certificate authority, as deployment.md brings it in', async t => {
+  const file = join(temporaryFolder(t), 'values.yaml')
+  writeFileSync(file, blockOf('Certificates and other files', 'config'))
+  const kustomize = await patched(t, 'Certificates and other files', 'configMapGenerator')
+  for (const manifests of [kustomize, await Manifests.ofHelm('--values', file)]) {
+    const [mount] = manifests.container.volumeMounts!
+    t.strictSame(manifests.pod.volumes, [{ name: mount!.name, configMap: { name: 'symple-ca' } }])
+    t.equal(manifests.variables['NODE_EXTRA_CA_CERTS'], `${mount!.mountPath}/ca.crt`)
+    await keepsSchemas(t, manifests)
+  }
+})
+
 t.test('what holds manifests against schemas finds what is wrong with them', async t => {
   const { all } = await Manifests.ofKustomize(production(t))
   /** What is said of a manifest in which one field is another; `undefined`: none. */
@@ -160,11 +174,10 @@ function overlay (t: Test, base: string, component: string): string {
 }
 
 /** What an overlay makes that has the lines which a section of deployment.md shows. */
-async function patched (t: Test, section: string): Promise<Manifests> {
-  const page = readFileSync(join(ROOT, 'docs/deployment.md'), 'utf8')
-  const [, lines = ''] = new RegExp(`^#+ ${section}$.*?^\`\`\`yaml\n(.*?)^\`\`\`$`, 'ms').exec(page) ?? []
+async function patched (t: Test, section: string, word = 'patches'): Promise<Manifests> {
+  const lines = parse(blockOf(section, word)) as object
   const file = join(overlay(t, 'base', 'components/prometheus'), 'kustomization.yaml')
-  writeFileSync(file, JSON.stringify({ ...parse(readFileSync(file, 'utf8')) as object, ...parse(lines) as object }))
+  writeFileSync(file, JSON.stringify({ ...parse(readFileSync(file, 'utf8')) as object, ...lines }))
   return await Manifests.ofKustomize(dirname(file))
 }
 
