@@ -1,12 +1,13 @@
-import { readFileSync, realpathSync, writeFileSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import { parse } from 'yaml'
 import { schema } from '../../plugins/schema.js'
 import { isolate, read } from '../read-config.js'
 import { temporaryFolder } from '../process.js'
 import { doorsOf, letsIn } from './doors.js'
-import { IMAGE, KUSTOMIZE, Manifests, type Manifest } from './manifests.js'
+import { IMAGE, Manifests, type Manifest } from './manifests.js'
+import { overlay } from './overlays.js'
 import { ROOT, tool } from './tools.js'
 
 const CHART = 'deploy/helm/symple-server'
@@ -45,10 +46,7 @@ t.test('it says the same as the manifests of kustomize', async t => {
 })
 
 t.test('it says the same as the manifests of kustomize for a gateway', async t => {
-  const folder = temporaryFolder(t)
-  const [resource, component] = ['base', 'components/gateway-api'].map(path => relative(realpathSync(folder), join(KUSTOMIZE, path)))
-  writeFileSync(join(folder, 'kustomization.yaml'), JSON.stringify({ resources: [resource], components: [component] }))
-  const kustomize = comparable(await Manifests.ofKustomize(folder))
+  const kustomize = comparable(await Manifests.ofKustomize(overlay(t, 'base', 'components/gateway-api')))
   const parent = 'httpRoute.parentRefs[0]'
   const helm = comparable(await Manifests.ofHelm(
     '--set', 'ingress.enabled=false', '--set', 'httpRoute.enabled=true',

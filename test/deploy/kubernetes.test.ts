@@ -1,8 +1,7 @@
 import { cpSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
-import { dirname, join, relative } from 'node:path'
+import { join, relative } from 'node:path'
 import t, { type Test } from 'tap'
 import type { IPodTemplateSpec } from 'kubernetes-models/v1'
-import { parse } from 'yaml'
 import { schema } from '../../plugins/schema.js'
 import { DEFAULT_LIMITS } from '../../src/core/limits.js'
 import { temporaryFolder } from '../process.js'
@@ -10,6 +9,7 @@ import { isolate, read } from '../read-config.js'
 import { doorsOf, letsIn, matches } from './doors.js'
 import { blockOf } from './guide.js'
 import { KUSTOMIZE, Manifests, type Manifest } from './manifests.js'
+import { overlay, patched } from './overlays.js'
 import { faultsOf } from './strict.js'
 import { GRACE, SPARE } from './tools.js'
 
@@ -163,22 +163,6 @@ function production (t: Test): string {
   const text = readFileSync(file, 'utf8').replace(/# (- .*gateway-api)$/m, '$1')
   writeFileSync(file, text.replaceAll('../..', relative(folder, KUSTOMIZE)))
   return folder
-}
-
-/** A folder with a kustomization of a base and a component. */
-function overlay (t: Test, base: string, component: string): string {
-  const folder = realpathSync(temporaryFolder(t))
-  const [resource, addition] = [base, component].map(path => relative(folder, join(KUSTOMIZE, path)))
-  writeFileSync(join(folder, 'kustomization.yaml'), JSON.stringify({ resources: [resource], components: [addition] }))
-  return folder
-}
-
-/** What an overlay makes that has the lines which a section of deployment.md shows. */
-async function patched (t: Test, section: string, word = 'patches'): Promise<Manifests> {
-  const lines = parse(blockOf(section, word)) as object
-  const file = join(overlay(t, 'base', 'components/prometheus'), 'kustomization.yaml')
-  writeFileSync(file, JSON.stringify({ ...parse(readFileSync(file, 'utf8')) as object, ...lines }))
-  return await Manifests.ofKustomize(dirname(file))
 }
 
 async function keepsSchemas (t: Test, { all }: Manifests): Promise<void> {
