@@ -2,9 +2,12 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { parse } from 'yaml'
+import { schema } from '../../plugins/schema.js'
 import { isolate, read } from '../read-config.js'
 import { temporaryFolder } from '../process.js'
+import { doorsOf, letsIn } from './doors.js'
 import { IMAGE, Manifests, type Manifest } from './manifests.js'
+import { overlay } from './overlays.js'
 import { ROOT, tool } from './tools.js'
 
 const CHART = 'deploy/helm/symple-server'
@@ -12,7 +15,8 @@ const CHART = 'deploy/helm/symple-server'
 /** What the production overlay of kustomize says, as values of the chart. */
 const PRODUCTION = [
   '--set', 'image.repository=registry.example.com/symple-server', '--set', 'ingress.host=realtime.example.com',
-  '--set', 'config.SYMPLE_ALLOWED_ORIGINS=https://app.example.com', '--set', 'serviceMonitor.enabled=true', '--set', 'prometheusRule.enabled=true', '--set', 'dashboard.enabled=true'
+  '--set', 'config.SYMPLE_AUTHENTICATION=true', '--set', 'config.SYMPLE_ALLOWED_ORIGINS=https://app.example.com',
+  '--set', 'serviceMonitor.enabled=true', '--set', 'prometheusRule.enabled=true', '--set', 'dashboard.enabled=true'
 ]
 
 /** What only Helm says of an object, and only kustomize. */
@@ -41,11 +45,25 @@ t.test('it says the same as the manifests of kustomize', async t => {
   for (const [name, manifest] of helm) t.strictSame(manifest, kustomize.get(name), name)
 })
 
+t.test('it says the same as the manifests of kustomize for a gateway', async t => {
+  const kustomize = comparable(await Manifests.ofKustomize(overlay(t, 'base', 'components/gateway-api')))
+  const parent = 'httpRoute.parentRefs[0]'
+  const helm = comparable(await Manifests.ofHelm(
+    '--set', 'ingress.enabled=false', '--set', 'httpRoute.enabled=true',
+    '--set', `${parent}.name=public,${parent}.namespace=gateways,${parent}.sectionName=https`))
+  t.ok(helm.delete('Secret symple-server-redis'))
+  t.strictSame([...helm.keys()].sort(), [...kustomize.keys()].sort())
+  for (const name of ['HTTPRoute symple-server', 'NetworkPolicy symple-server']) t.strictSame(helm.get(name), kustomize.get(name), name)
+})
+
 t.test('values that make no sense are refused, and named', async t => {
   const cases: Array<[value: string, problem: RegExp]> = [
     ['ingress.hots=example.com', /'\/ingress'.*hots/],
     ['maxSurge=0', /'\/maxSurge'/],
     ['autoscaling.cpu=much', /'\/autoscaling\/cpu'/],
+    ['config.SYMPLE_AUTHENTIFICATION=true', /SYMPLE_AUTHENTIFICATION/],
+    ['config.LOGLEVEL=warn', /LOGLEVEL/],
+    ['secrets.SYMPLE_JWT_SECRETS=x', /SYMPLE_JWT_SECRETS/],
     ['config.SYMPLE_PORT=80', /SYMPLE_PORT/],
     ['config.PORT=80', /PORT/],
     ['config.SYMPLE_SSL_ENABLED=true', /SYMPLE_SSL_ENABLED/],
@@ -54,11 +72,19 @@ t.test('values that make no sense are refused, and named', async t => {
     ['secrets.PORT=80', /PORT/],
     ['secrets.SYMPLE_SSL_ENABLED=true', /SYMPLE_SSL_ENABLED/],
     ['secrets.SYMPLE_REDIS_URL=redis://redis', /SYMPLE_REDIS_URL/],
+    ['secrets.REDIS_URL=redis://redis', /REDIS_URL/],
     ['config.SYMPLE_DRAIN_SECONDS=-1', /SYMPLE_DRAIN_SECONDS/],
     ['config.SYMPLE_DRAIN_SECONDS=soon', /SYMPLE_DRAIN_SECONDS/],
     ['redis.password=a/b', /'\/redis\/password'/],
     ['redis.url=http://redis', /'\/redis\/url'/],
     ['image.repository=', /There is no public image/],
+    ['networkPolicy.metricsNamespace=x', /'\/networkPolicy'.*metricsNamespace/],
+    ['service.type=LoadBalancer', /lets nobody in through a service of type LoadBalancer: say in networkPolicy\.extraIngress/],
+    ['service.type=NodePort', /of type NodePort/],
+    ['httpRoute.enabled=true', /Set httpRoute\.parentRefs/],
+    ['httpRoute.parentRefs[0].namespace=x', /'\/httpRoute\/parentRefs\/0'.*name/],
+    ['httpRoute.timeouts.request=0', /'\/httpRoute\/timeouts\/request'/],
+    ['extraVolumeMounts[0].name=x', /'\/extraVolumeMounts\/0'.*mountPath/],
     ['existingSecret=mine,secrets.SYMPLE_API_KEY=x', /Set secrets or existingSecret/],
     ['redis.existingSecret=mine,redis.password=x', /Set redis\.existingSecret, or redis\.password or redis\.url/],
     ['redis.enabled=false,redis.existingSecret=mine,redis.url=redis://redis', /Set redis\.existingSecret, or/],
@@ -68,6 +94,30 @@ t.test('values that make no sense are refused, and named', async t => {
     ['redis.enabled=false,autoscaling.enabled=false', /Several pods are one server only with Redis/]
   ]
   for (const [value, problem] of cases) await t.rejects(Manifests.ofHelm('--set', value), { message: problem }, value)
+})
+
+t.test('the chart knows each variable of the server, and no other', async t => {
+  const { definitions } = JSON.parse(readFileSync(join(ROOT, CHART, 'values.schema.json'), 'utf8')) as
+    { definitions: { variable: { enum: string[] }, own: { enum: string[] } } }
+  const names = Object.keys(schema.properties)
+  t.strictSame(definitions.variable.enum, names)
+  t.strictSame(definitions.own.enum.filter(name => !names.includes(name)), ['REDIS_PASSWORD'])
+})
+
+t.test('variables of others arrive, too', async t => {
+  const others = {
+    NODE_EXTRA_CA_CERTS: '/etc/symple/ca.crt',
+    NODE_OPTIONS: '--max-old-space-size=700',
+    OTEL_SERVICE_NAME: 'symple',
+    UV_THREADPOOL_SIZE: '8',
+    HTTPS_PROXY: 'http://proxy:3128',
+    SSL_CERT_FILE: '/etc/symple/ca.crt',
+    TZ: 'UTC'
+  }
+  const values = Object.entries(others).flatMap(([name, value]) => ['--set-string', `config.${name}=${value}`])
+  const manifests = await Manifests.ofHelm(...values, '--set', 'secrets.OTEL_EXPORTER_OTLP_HEADERS=key', '--set', 'secrets.ANY=x')
+  t.match(manifests.variables, others)
+  t.strictSame(manifests.get('Secret').stringData, { ANY: 'x', OTEL_EXPORTER_OTLP_HEADERS: 'key' })
 })
 
 t.test('variables arrive as they were written', async t => {
@@ -87,7 +137,7 @@ t.test('a change of a variable or a secret rolls the pods; nothing else does', a
     (await Manifests.ofHelm(...args)).get('Deployment').spec!.template.metadata!.annotations!['checksum/config']
   const now = await checksum()
   t.equal(await checksum('--set', 'autoscaling.maxReplicas=20'), now)
-  for (const value of ['config.LOG_LEVEL=warn', 'secrets.SYMPLE_EXAMPLE=x', 'redis.password=x']) {
+  for (const value of ['config.LOG_LEVEL=warn', 'secrets.SYMPLE_API_KEY=x', 'redis.password=x']) {
     t.not(await checksum('--set', value), now, value)
   }
 })
@@ -95,7 +145,7 @@ t.test('a change of a variable or a secret rolls the pods; nothing else does', a
 t.test('another password of Redis restarts it, too; nothing else of the server does', async t => {
   const template = async (...args: string[]) => (await Manifests.ofHelm(...args)).get('StatefulSet', 'symple-server-redis').spec!.template
   const now = await template()
-  t.strictSame(await template('--set', 'config.LOG_LEVEL=warn', '--set', 'secrets.SYMPLE_EXAMPLE=x'), now)
+  t.strictSame(await template('--set', 'config.LOG_LEVEL=warn', '--set', 'secrets.SYMPLE_API_KEY=x'), now)
   const [given, other] = await Promise.all(['given', 'other'].map(async password => await template('--set', `redis.password=${password}`)))
   t.strictNotSame(given, now)
   t.strictNotSame(other, given)
@@ -132,10 +182,49 @@ t.test('what is told after an install', async t => {
   t.match(await notes(keys), 'lets nothing out to https://id.example.com/keys')
   t.notMatch(await notes(keys, 'networkPolicy.extraEgress[0].ports[0].port=443'), 'lets nothing out')
   t.notMatch(await notes(), 'lets nothing out')
+  t.match(await notes(), /everybody who reaches the server is let in, and is who he says\.\n/)
+  t.match(await notes('existingSecret=mine'), /is let in, and is who he says, unless the secret mine says otherwise\.\n/)
+  for (const value of ['config.SYMPLE_AUTHENTICATION=true', 'config.SYMPLE_AUTHENTICATION=false', keys, 'secrets.SYMPLE_JWT_SECRET=x']) {
+    t.notMatch(await notes(value), 'is let in, and', value)
+  }
+  const gateway = ['httpRoute.enabled=true', 'httpRoute.parentRefs[0].name=public', 'ingress.enabled=false']
+  t.match(await notes(...gateway), 'connect to wss://symple.example.com/, if a listener')
+  t.notMatch(await notes(...gateway), 'port-forward')
+  t.match(await notes('ingress.enabled=false'), 'port-forward')
   t.match(await notes('ingress.tlsSecret=mine'), 'create secret tls mine ')
   for (const value of ['ingress.tlsSecret=', 'ingress.enabled=false', 'ingress.annotations.cert-manager\\.io/issuer=x']) {
     t.notMatch(await notes(value), 'create secret tls', value)
   }
+})
+
+t.test('who may come in is for values to say', async t => {
+  const render = async (...values: string[]) => await Manifests.ofHelm(...values.flatMap(value => ['--set', value]))
+  const name = (value: string) => ({ 'app.kubernetes.io/name': value })
+  const metrics = 'networkPolicy.metrics'
+
+  const alloy = await render(`${metrics}.namespace=observability`, `${metrics}.podLabels.app\\.kubernetes\\.io/name=alloy`)
+  t.equal(letsIn(alloy, { namespace: 'observability', labels: name('alloy') }), true)
+  t.equal(letsIn(alloy, { namespace: 'observability', labels: name('prometheus') }), false)
+  const all = await render(`${metrics}.podLabels.app\\.kubernetes\\.io/name=null`)
+  t.equal(letsIn(all, { namespace: 'monitoring' }), true)
+  const none = await render(`${metrics}.enabled=false`, 'serviceMonitor.enabled=true')
+  t.equal(letsIn(none, { namespace: 'monitoring', labels: name('prometheus') }), false)
+
+  t.equal(letsIn(await render('networkPolicy.ingressNamespace=traefik'), { namespace: 'traefik' }), true)
+  t.equal(letsIn(await render('ingress.enabled=false'), { namespace: 'ingress-nginx' }), false, 'nobody stands there')
+
+  const cidr = '10.0.0.0/16'
+  const rule = 'networkPolicy.extraIngress[0]'
+  const balanced = await render('service.type=LoadBalancer', `${rule}.ports[0].port=http`, `${rule}.from[0].ipBlock.cidr=${cidr}`)
+  t.match(doorsOf(balanced), [{}, {}, { from: [{ ipBlock: { cidr } }], ports: [{ port: 'http' }] }])
+  const open = await render('service.type=NodePort', 'networkPolicy.enabled=false')
+  t.equal(open.get('Service').spec!.type, 'NodePort')
+})
+
+t.test('a gateway that knows no timeouts is told of none', async t => {
+  const manifests = await Manifests.ofHelm('--set', 'httpRoute.enabled=true,httpRoute.parentRefs[0].name=public,httpRoute.timeouts.request=null')
+  const [rule] = manifests.get('HTTPRoute').spec.rules
+  t.equal(rule!.timeouts, undefined)
 })
 
 t.test('how many pods a restart adds', async t => {

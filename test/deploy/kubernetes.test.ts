@@ -1,26 +1,32 @@
-import { readFileSync, realpathSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import t, { type Test } from 'tap'
 import type { IPodTemplateSpec } from 'kubernetes-models/v1'
-import { parse } from 'yaml'
 import { schema } from '../../plugins/schema.js'
 import { DEFAULT_LIMITS } from '../../src/core/limits.js'
 import { temporaryFolder } from '../process.js'
 import { isolate, read } from '../read-config.js'
+import { doorsOf, letsIn, matches } from './doors.js'
+import { blockOf } from './guide.js'
 import { KUSTOMIZE, Manifests, type Manifest } from './manifests.js'
+import { overlay, patched } from './overlays.js'
 import { faultsOf } from './strict.js'
-import { GRACE, ROOT, SPARE } from './tools.js'
+import { GRACE, SPARE } from './tools.js'
 
 const HELM_ALL = [
   '--set', 'autoscaling.connections=5000', '--set', 'serviceMonitor.enabled=true', '--set', 'prometheusRule.enabled=true',
-  '--set', 'dashboard.enabled=true', '--set', 'secrets.SYMPLE_EXAMPLE=x', '--set', 'podAnnotations.a=b',
+  '--set', 'dashboard.enabled=true', '--set', 'secrets.SYMPLE_API_KEY=x', '--set', 'podAnnotations.a=b',
   '--set', 'imagePullSecrets[0].name=x', '--set', 'tolerations[0].operator=Exists', '--set', 'nodeSelector.a=b',
   '--set', 'affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].key=a',
   '--set', 'affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].operator=Exists',
-  '--set', 'networkPolicy.extraEgress[0].ports[0].port=4318', '--set', 'priorityClassName=x', '--set', 'redis.storageClass=x'
+  '--set', 'networkPolicy.extraEgress[0].ports[0].port=4318', '--set', 'networkPolicy.extraIngress[0].ports[0].port=http',
+  '--set', 'service.type=LoadBalancer',
+  '--set', 'extraVolumes[0].name=x', '--set', 'extraVolumeMounts[0].name=x', '--set', 'extraVolumeMounts[0].mountPath=/x', '--set', 'priorityClassName=x', '--set', 'redis.storageClass=x'
 ]
 
 const BY_CONNECTIONS = 'components/scaling-by-connections'
+
+const GATEWAY = ['--set', 'httpRoute.enabled=true', '--set', 'httpRoute.parentRefs[0].name=public']
 
 /** Each way in which the manifests are used. */
 const RENDERINGS: Record<string, (t: Test) => Promise<Manifests>> = {
@@ -28,8 +34,11 @@ const RENDERINGS: Record<string, (t: Test) => Promise<Manifests>> = {
   'kustomize, production': async () => await Manifests.ofKustomize('overlays/production'),
   'kustomize, scaled by connections': async t => await Manifests.ofKustomize(overlay(t, 'base', BY_CONNECTIONS)),
   'kustomize, Redis elsewhere': async t => await Manifests.ofKustomize(overlay(t, 'base', 'components/external-redis')),
+  'kustomize, a gateway': async t => await Manifests.ofKustomize(overlay(t, 'base', 'components/gateway-api')),
   'helm, as it is': async () => await Manifests.ofHelm(),
-  'helm, all that there is': async () => await Manifests.ofHelm(...HELM_ALL),
+  'helm, all that there is': async () => await Manifests.ofHelm(...HELM_ALL, ...GATEWAY),
+  'helm, a gateway at another path and port': async () => await Manifests.ofHelm(
+    ...GATEWAY, '--set', 'ingress.enabled=false', '--set', 'config.SYMPLE_PATH=/realtime', '--set', 'service.port=8080'),
   'helm, Redis elsewhere': async () =>
     await Manifests.ofHelm('--set', 'redis.enabled=false', '--set', 'redis.url=rediss://:secret@redis.example.com:6380'),
   'helm, one pod without Redis': async () => await Manifests.ofHelm(
@@ -51,8 +60,38 @@ for (const [name, render] of Object.entries(RENDERINGS)) {
     fitsTogether(t, manifests)
     refersToWhatIsThere(t, manifests)
     keepsWebSockets(t, manifests)
+    routesWebSockets(t, manifests)
   })
 }
+
+t.test('who follows the guide lets in nobody without a token', async t => {
+  const { variables } = await Manifests.ofKustomize('overlays/production')
+  t.equal((await read({ ...variables, SYMPLE_REDIS_URL: 'redis://redis' })).authentication, true)
+})
+
+t.test('who scrapes may come in, with the Prometheus operator or without', async t => {
+  const prometheus = { 'app.kubernetes.io/name': 'prometheus' }
+  for (const manifests of [await Manifests.ofKustomize('base'), await Manifests.ofKustomize('overlays/production'), await Manifests.ofHelm()]) {
+    t.equal(letsIn(manifests, { namespace: 'monitoring', labels: prometheus }), true)
+    t.equal(letsIn(manifests, { namespace: 'monitoring' }), false)
+    t.equal(letsIn(manifests, { namespace: 'ingress-nginx' }), true)
+    t.equal(letsIn(manifests, { namespace: 'default', labels: prometheus }), false)
+  }
+})
+
+t.test('a gateway comes in in place of the ingress', async t => {
+  const [gateway, ingress] = [{ namespace: 'envoy-gateway-system' }, { namespace: 'ingress-nginx' }]
+  const helm = ['--set', 'ingress.enabled=false']
+  for (const manifests of [await Manifests.ofKustomize(production(t)), await Manifests.ofHelm(...GATEWAY, ...helm)]) {
+    t.strictSame(manifests.of('Ingress'), [])
+    t.equal(letsIn(manifests, gateway), true)
+    t.equal(letsIn(manifests, ingress), false)
+    t.equal(letsIn(manifests, { namespace: 'default' }), false)
+  }
+  const both = await Manifests.ofHelm(...GATEWAY)
+  t.strictSame([letsIn(both, gateway), letsIn(both, ingress)], [true, true], 'while clients move from one to the other')
+  t.equal(letsIn(await Manifests.ofHelm(), gateway), false)
+})
 
 t.test('by connections is scaled only where one asks for it: without the metric, nothing is scaled down', async t => {
   const metricsOf = (manifests: Manifests) =>
@@ -67,18 +106,33 @@ t.test('by connections is scaled only where one asks for it: without the metric,
 })
 
 t.test('labels for a Prometheus that selects by them, as deployment.md adds them', async t => {
-  const [, patch = ''] = /^```yaml\n(patches:\n.*?)^```$/ms.exec(readFileSync(join(ROOT, 'docs/deployment.md'), 'utf8')) ?? []
-  const folder = overlay(t, 'base', 'components/prometheus')
-  const kustomization = { ...parse(readFileSync(join(folder, 'kustomization.yaml'), 'utf8')) as object, ...parse(patch) as object }
-  writeFileSync(join(folder, 'kustomization.yaml'), JSON.stringify(kustomization))
-  const manifests = await Manifests.ofKustomize(folder)
+  const manifests = await patched(t, 'Labels for the Prometheus operator')
   for (const kind of ['ServiceMonitor', 'PrometheusRule'] as const) {
     t.equal(manifests.get(kind).metadata!.labels!['release'], 'kube-prometheus-stack', kind)
   }
 })
 
+t.test('a load balancer is let in, as deployment.md lets it', async t => {
+  const manifests = await patched(t, 'What the network policy lets in')
+  const addresses = doorsOf(manifests).flatMap(({ from }) => from!).filter(({ ipBlock }) => ipBlock !== undefined)
+  t.strictSame(addresses, [{ ipBlock: { cidr: '10.0.0.0/16' } }])
+  await keepsSchemas(t, manifests)
+})
+
+t.test('a certificate authority, as deployment.md brings it in', async t => {
+  const file = join(temporaryFolder(t), 'values.yaml')
+  writeFileSync(file, blockOf('Certificates and other files', 'config'))
+  const kustomize = await patched(t, 'Certificates and other files', 'configMapGenerator')
+  for (const manifests of [kustomize, await Manifests.ofHelm('--values', file)]) {
+    const [mount] = manifests.container.volumeMounts!
+    t.strictSame(manifests.pod.volumes, [{ name: mount!.name, configMap: { name: 'symple-ca' } }])
+    t.equal(manifests.variables['NODE_EXTRA_CA_CERTS'], `${mount!.mountPath}/ca.crt`)
+    await keepsSchemas(t, manifests)
+  }
+})
+
 t.test('what holds manifests against schemas finds what is wrong with them', async t => {
-  const { all } = await Manifests.ofKustomize('overlays/production')
+  const { all } = await Manifests.ofKustomize(production(t))
   /** What is said of a manifest in which one field is another; `undefined`: none. */
   const broken = async (kind: string, path: string, value: unknown) => {
     const manifest = structuredClone(all.find(manifest => manifest.kind === kind)!)
@@ -93,14 +147,21 @@ t.test('what holds manifests against schemas finds what is wrong with them', asy
     ['/spec/template/spec/containers/0/livenessprobe is not known'])
   t.match(await broken('Deployment', 'spec/template/spec/terminationGracePeriodSeconds', '20'), [/must be integer/])
   t.match(await broken('Deployment', 'spec/selector', undefined), [/must have required property selector/])
+  t.strictSame(await broken('HTTPRoute', 'spec/rules/0/timeout', '0s'),
+    ['/spec/rules/0 must NOT have additional properties {"additionalProperty":"timeout"}'])
+  t.match(await broken('HTTPRoute', 'spec/rules/0/matches/0/path/value', 'realtime'), [/must match pattern/])
+  t.match(await broken('HTTPRoute', 'spec/parentRefs', undefined), [/must have required property 'parentRefs'/])
   t.strictSame(await broken('ServiceMonitor', 'spec/endpoints/0/intervall', '15s'), ['/spec/endpoints/0/intervall is not known'])
 })
 
-/** A folder with a kustomization of a base and a component. */
-function overlay (t: Test, base: string, component: string): string {
+/** A copy of the production overlay, for a Gateway: with the line that it has for one. */
+function production (t: Test): string {
   const folder = realpathSync(temporaryFolder(t))
-  const [resource, addition] = [base, component].map(path => relative(folder, join(KUSTOMIZE, path)))
-  writeFileSync(join(folder, 'kustomization.yaml'), JSON.stringify({ resources: [resource], components: [addition] }))
+  const original = join(KUSTOMIZE, 'overlays/production')
+  cpSync(original, folder, { recursive: true })
+  const file = join(folder, 'kustomization.yaml')
+  const text = readFileSync(file, 'utf8').replace(/# (- .*gateway-api)$/m, '$1')
+  writeFileSync(file, text.replaceAll('../..', relative(folder, KUSTOMIZE)))
   return folder
 }
 
@@ -182,10 +243,6 @@ function fitsTogether (t: Test, manifests: Manifests): void {
   }
 }
 
-function matches (labels: Record<string, string>, selector: Record<string, string>): boolean {
-  return Object.entries(selector).every(([key, value]) => labels[key] === value)
-}
-
 /** That each ConfigMap and Secret that a pod needs is there, but for the password that stands in no file. */
 function refersToWhatIsThere (t: Test, manifests: Manifests): void {
   const there = new Set(manifests.all.map(({ kind, metadata }) => `${kind} ${metadata.name}`))
@@ -199,6 +256,18 @@ function refersToWhatIsThere (t: Test, manifests: Manifests): void {
   const missing = [...new Set(wanted.filter(name => !there.has(name)))]
   const helm = manifests.get('Deployment').metadata!.labels!['helm.sh/chart'] !== undefined
   t.strictSame(missing, helm ? [] : ['Secret symple-server-redis'])
+}
+
+/** That the route lets WebSockets be as long as they like, and keeps what is inside from the public. */
+function routesWebSockets (t: Test, manifests: Manifests): void {
+  for (const { spec } of manifests.of('HTTPRoute')) {
+    const [rule] = spec.rules
+    t.equal(spec.rules.length, 1)
+    t.strictSame(rule!.matches, [{ path: { type: 'Exact', value: manifests.variables['SYMPLE_PATH'] ?? '/' } }])
+    const { metadata, spec: service } = manifests.get('Service')
+    t.strictSame(rule!.backendRefs, [{ name: metadata!.name, port: service!.ports![0]!.port }])
+    t.strictSame(rule!.timeouts, { request: '0s' }, 'else some gateways cut them after 15 s')
+  }
 }
 
 /** That the ingress keeps idle WebSockets, and keeps what is inside from the public. */

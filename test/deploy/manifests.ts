@@ -6,6 +6,7 @@ import type { PodDisruptionBudget } from 'kubernetes-models/policy/v1'
 import type { ConfigMap, IPodTemplateSpec, Namespace, Secret, Service, ServiceAccount } from 'kubernetes-models/v1'
 import type { PrometheusRule, ServiceMonitor } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1'
 import { parseAllDocuments } from 'yaml'
+import type { HTTPRoute } from './gateway-api.js'
 import { ROOT, tool } from './tools.js'
 
 export const KUSTOMIZE = join(ROOT, 'deploy/kubernetes')
@@ -16,6 +17,7 @@ export const IMAGE = ['--set', 'image.repository=symple-server']
 interface Kinds {
   ConfigMap: ConfigMap
   Deployment: Deployment
+  HTTPRoute: HTTPRoute
   HorizontalPodAutoscaler: HorizontalPodAutoscaler
   Ingress: Ingress
   Namespace: Namespace

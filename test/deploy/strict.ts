@@ -1,3 +1,4 @@
+import { faultsOfRoute } from './gateway-api.js'
 import type { Manifest } from './manifests.js'
 
 interface Model {
@@ -15,6 +16,7 @@ const OPERATORS = new Set(['monitoring.coreos.com'])
  * @returns what is wrong, each as path and problem
  */
 export async function faultsOf (manifest: Manifest): Promise<string[]> {
+  if (manifest.kind === 'HTTPRoute') return faultsOfRoute(manifest)
   const model = new (await modelOf(manifest))(manifest)
   const overlooked = new Set<string>()
   const watched = watch(model, '', overlooked) as Model

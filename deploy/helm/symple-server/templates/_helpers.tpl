@@ -65,6 +65,12 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- if and .Values.existingSecret .Values.secrets -}}
 {{- fail "Set secrets or existingSecret, not both: with existingSecret, all secret variables are in that secret" -}}
 {{- end -}}
+{{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) -}}
+{{- fail "Set httpRoute.parentRefs to the Gateways that serve the route: without one, no client reaches it" -}}
+{{- end -}}
+{{- if and .Values.networkPolicy.enabled (ne .Values.service.type "ClusterIP") (not .Values.networkPolicy.extraIngress) -}}
+{{- fail (printf "The network policy lets nobody in through a service of type %s: say in networkPolicy.extraIngress who comes in, or turn networkPolicy.enabled off" .Values.service.type) -}}
+{{- end -}}
 {{- with .Values.redis -}}
 {{- if and .existingSecret (or .password .url) -}}
 {{- fail "Set redis.existingSecret, or redis.password or redis.url, not both: with existingSecret, they are in that secret" -}}
