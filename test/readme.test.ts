@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { emit } from './emit.js'
-import { connect, eventually, open, startServer } from './helper.js'
+import { connect, eventually, open, startServer, type TestClient } from './helper.js'
 import { run, type Program } from './process.js'
 import { startRedis } from './redis.js'
 
@@ -103,6 +103,14 @@ async function addressOf (program: Program): Promise<string> {
   return `localhost:${/:(\d+)$/.exec(msg)![1]}`
 }
 
+/** Whether a program, told to stop, tells a client of it and ends. */
+async function drains (t: Test, program: Program, client: TestClient): Promise<void> {
+  program.child.kill('SIGTERM')
+  await client.find(({ name }) => name === 'shutdown')
+  t.equal((await client.closed).code, 1001)
+  t.strictSame(await program.exited, { code: 0, signal: null })
+}
+
 t.test('the client in JavaScript runs as it stands there', async t => {
   const { server, url } = await startServer(t)
   const bob = await connect(t, url, { user: 'bob', rooms: ['lobby'] })
@@ -148,6 +156,7 @@ t.test('the gateway runs as it stands there', async t => {
   const answer = await fetch(`http://${host}/orders/42/paid`, { method: 'POST' })
   t.strictSame(await answer.json(), { told: true })
   t.match(await alice.find('event'), { name: 'order:paid', data: { order: '42' } })
+  await drains(t, program, alice)
 })
 
 t.test('the script runs as it stands there', async t => {
@@ -163,6 +172,7 @@ t.test('the script runs as it stands there', async t => {
   t.match(await alice.find('message'), { from: /^bot\|/, data: 'I am a bot.' })
   t.equal(alice.frames.filter(({ type }) => type === 'message').length, 1, 'nobody is not answered')
   await program.until(() => program.stdout.includes('alice Who are you?'), 'the message')
+  await drains(t, program, alice)
 })
 
 t.test('what was a script of the original runs as docs/migration.md says', async t => {
