@@ -143,6 +143,19 @@ t.test('what the pages name', async t => {
     t.ok(words.length > 25)
     for (const line of words) t.ok(says(line), line)
   })
+
+  t.test('each line of the log that is not usual has a row in docs/operations.md, with its level', async t => {
+    const levels: Record<string, string> = { warn: '40', error: '50', fatal: '60' }
+    const calls = sources.match(/\blog\.(?:warn|error|fatal)\(/g)!
+    const lines = [...sources.matchAll(/\blog\.(warn|error|fatal)\((?:(?!log\.)[^])*?'((?:[^'\\\n]|\\.)*)'\)/g)]
+    t.equal(lines.length, calls.length, 'the message of each ends in a plain string')
+    const [, table = ''] = /^## What the log says$(.*?)^## /ms.exec(read('docs/operations.md')) ?? []
+    const rows = [...table.matchAll(/^\| (`.*?`) \| ([\d, ]+) \|/gm)].flatMap(([, cell, level]) =>
+      [...cell!.matchAll(/`([^`]+)`/g)].map(([, line]) => ({ line: line!, levels: level!.split(', ') })))
+    const missing = lines.map(([, level, line]) => ({ line: line!.replaceAll('\\\'', '\''), level: levels[level!]! }))
+      .filter(({ line, level }) => !rows.some(row => row.line === line && row.levels.includes(level)))
+    t.strictSame(missing, [], 'none is missing')
+  })
 })
 
 /** A block that is run, and what it prints. */
