@@ -13,7 +13,8 @@ const answers = {
 }
 
 const bot = await symple.addVirtualPeer({ user: 'bot', name: 'Bot', rooms: ['lobby'] }, async ({ type, from, data }) => {
-  if (type !== 'message') return
+  // What a backend sends may have no sender, and what is sent to nobody goes to everybody.
+  if (type !== 'message' || typeof from !== 'string') return
   const answer = Object.hasOwn(answers, data) ? await answers[data]() : `I don't know ${data}.`
   bot.send({ type: 'message', to: from, data: answer })
 })

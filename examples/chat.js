@@ -13,7 +13,8 @@ connection.on('roster', ({ kind, peer }) => {
   if (kind === 'offline') console.log(`* ${peer.name} has left`)
 })
 connection.on('message', ({ from, to, data }) => {
-  const [sender, id] = from.split('|')
+  // What a backend sends may have no sender.
+  const [sender, id] = typeof from === 'string' ? from.split('|') : ['The server']
   const name = connection.roster.get(id)?.name ?? sender
   console.log(`${name}${typeof to === 'string' ? ' to you' : ''}: ${data}`)
 })

@@ -48,7 +48,7 @@ export interface Settings extends Limits {
   redisPort: number
   /** `rediss`: over TLS; not beside a URL. Default: `redis`. */
   redisProtocol: 'redis' | 'rediss'
-  /** Seconds to wait for Redis at authentication. Default: 3. */
+  /** Seconds to wait for a connection to Redis, the answer to a command, the answer of another node. Default: 3. */
   redisTimeout: number
   /** First part of all keys and channels in Redis. Default: `symple`. */
   redisPrefix: string

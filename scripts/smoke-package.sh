@@ -27,7 +27,8 @@ npm install --no-audit --no-fund --loglevel=error "$tarball" > install.log 2>&1
 
 # What has to be in it, and nothing else.
 package=node_modules/symple-server
-for file in dist/src/app.d.ts dist/pages/playground.html PROTOCOL.md CHANGELOG.md README.md LICENSE .env.example; do
+for file in dist/src/app.d.ts dist/pages/playground.html PROTOCOL.md CHANGELOG.md README.md LICENSE .env.example \
+  docs/README.md examples/bot.js src/client/connection.ts deploy/observability/prometheus-rules.yaml; do
   [ -f "$package/$file" ] || fail "$file is not in the package"
 done
 find "$package" -name node_modules -prune -o -type f -print | sed "s|^$package/||" | while read -r file; do
@@ -36,6 +37,7 @@ find "$package" -name node_modules -prune -o -type f -print | sed "s|^$package/|
     dist/pages/*.html) [ -d "$root/src/browser/$(basename "$file" .html)" ] || fail "$file has no source" ;;
     dist/*.d.ts) [ -f "$root/${name%.d.ts}.ts" ] || fail "$file has no source: remove dist/ and build anew" ;;
     dist/*.js) [ -f "$root/${name%.js}.ts" ] || fail "$file has no source: remove dist/ and build anew" ;;
+    docs/*.md | docs/*.svg | examples/*.js | examples/README.md | src/client/*.ts | deploy/observability/*) ;;
     package.json | README.md | LICENSE | PROTOCOL.md | SECURITY.md | CHANGELOG.md | .env.example) ;;
     *) fail "$file does not belong into the package" ;;
   esac

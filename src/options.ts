@@ -12,12 +12,14 @@ type Optional<T> = { [K in keyof T]?: T[K] | undefined }
 export interface CommonOptions extends Optional<Settings>, Optional<ServiceOptions> {
   /** Variables in place of those of the process and of `.env`; false: none. */
   env?: Environment | false | undefined
-  /** A registry that gets the server's metrics as well, labelled `mount` with the prefix. */
+  /**
+   * A registry of prom-client that gets the server's metrics, labelled `mount` with the prefix. Those of the process
+   * are not put into it: that is for its owner, by `collectDefaultMetrics({ register: registry })` of prom-client.
+   * Without them, alerts and panels that ask for memory, processor time, starts and the event loop show nothing.
+   */
   registry?: Registry | undefined
   /** Whether there are `/healthz` and `/readyz`. Default: true. */
   probes?: boolean | undefined
-  /** Whether there is `/metrics`. Default: true, unless there is a `registry`. */
-  metrics?: boolean | undefined
 }
 
 /** Options of the plugin. Where it listens, TLS and whom it trusts as a proxy are the gateway's. */
@@ -26,6 +28,11 @@ export interface SymplePluginOptions extends CommonOptions {
   prefix?: string
   /** What the gateway is decorated with. Default: `symple`. */
   decorator?: string | undefined
+  /**
+   * Whether there is `/metrics` under the prefix. Default: true, but false with a `registry`, which the gateway shows
+   * itself. Metrics of the process are not in it, unless the gateway has put them into the registry.
+   */
+  metrics?: boolean | undefined
   /** Least level that is logged here. Default: that of the gateway. */
   logLevel?: ServerSettings['logLevel']
   /**
@@ -38,6 +45,8 @@ export interface SymplePluginOptions extends CommonOptions {
 
 /** Options of a server on its own. */
 export interface ServerOptions extends CommonOptions, Optional<ServerSettings> {
+  /** Whether there is `/metrics`: the `registry`, or else the server's and the process's. Default: true. */
+  metrics?: boolean | undefined
   /**
    * A client of ioredis, to whose Redis two connections of our own are opened: the client itself is left alone. False:
    * no Redis, whatever variables say. Default: what `redisUrl` and variables say.

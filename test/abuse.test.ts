@@ -101,7 +101,7 @@ t.test('a flood of clients that never authenticate keeps nobody out, and no more
   await Promise.all(flood.slice(0, 400).map(async raw => await raw.gone))
   t.match(flood[0]!.text, '"status":503', 'they are told')
   t.ok(symple.stats.limits.unauthenticated >= 400)
-  t.equal(symple.stats.auths.unavailable, symple.stats.limits.unauthenticated)
+  t.equal(symple.stats.auths.evicted, symple.stats.limits.unauthenticated)
 })
 
 t.test('takes no message that names too many', async t => {

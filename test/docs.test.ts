@@ -73,6 +73,23 @@ t.test('links', async t => {
   t.strictSame(pages.filter(name => !index.some(link => link.split('#')[0] === name)), [], 'the index has each page')
 })
 
+/** What pages speak of that is for who has cloned the project: it makes the image, and changes the server. */
+const NOT_PACKED = /^(CONTRIBUTING\.md|bench|deploy\/(compose|helm|kubernetes)|docs\/images)(\/|$)/
+
+t.test('links of the pages in the package', async t => {
+  const { stdout } = await promisify(execFile)('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: ROOT })
+  const [{ files }] = JSON.parse(stdout) as [{ files: Array<{ path: string }> }]
+  const packed = files.map(({ path }) => path)
+  const pages = packed.filter(path => path.endsWith('.md'))
+  t.ok(pages.includes('README.md') && pages.includes('docs/operations.md'))
+  const dead = pages.flatMap(page => linksOf(page).filter(link => !/^([a-z]+:|#)/i.test(link)).flatMap(link => {
+    const target = relative(ROOT, resolve(ROOT, dirname(page), link.split('#')[0]!))
+    const isThere = packed.some(path => path === target || path.startsWith(`${target}/`))
+    return isThere || NOT_PACKED.test(target) ? [] : [`${page}: ${link}`]
+  }))
+  t.strictSame(dead, [], 'lead to what is in it, too')
+})
+
 t.test('what the pages name', async t => {
   const text = GUIDES.map(read).join('\n')
   const named = (pattern: RegExp): string[] => [...new Set([...text.matchAll(pattern)].map(([, name]) => name!))]
@@ -142,6 +159,19 @@ t.test('what the pages name', async t => {
     }
     t.ok(words.length > 25)
     for (const line of words) t.ok(says(line), line)
+  })
+
+  t.test('each line of the log that is not usual has a row in docs/operations.md, with its level', async t => {
+    const levels: Record<string, string> = { warn: '40', error: '50', fatal: '60' }
+    const calls = sources.match(/\blog\.(?:warn|error|fatal)\(/g)!
+    const lines = [...sources.matchAll(/\blog\.(warn|error|fatal)\((?:(?!log\.)[^])*?'((?:[^'\\\n]|\\.)*)'\)/g)]
+    t.equal(lines.length, calls.length, 'the message of each ends in a plain string')
+    const [, table = ''] = /^## What the log says$(.*?)^## /ms.exec(read('docs/operations.md')) ?? []
+    const rows = [...table.matchAll(/^\| (`.*?`) \| ([\d, ]+) \|/gm)].flatMap(([, cell, level]) =>
+      [...cell!.matchAll(/`([^`]+)`/g)].map(([, line]) => ({ line: line!, levels: level!.split(', ') })))
+    const missing = lines.map(([, level, line]) => ({ line: line!.replaceAll('\\\'', '\''), level: levels[level!]! }))
+      .filter(({ line, level }) => !rows.some(row => row.line === line && row.levels.includes(level)))
+    t.strictSame(missing, [], 'none is missing')
   })
 })
 

@@ -1,9 +1,11 @@
 import { readFileSync, readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
+import { emit } from './emit.js'
 import { startServer, TestClient } from './helper.js'
 import { run, type Program } from './process.js'
 
+const API_KEY = 'k'.repeat(32)
 const FOLDER = fileURLToPath(new URL('../examples/', import.meta.url))
 
 /** Runs an example as its README says; it finds the package by its own name, compiled. */
@@ -13,7 +15,8 @@ function example (t: Test, args: string[], env: Record<string, string> = {}): Pr
 
 /** Where an example listens, on a free port: `localhost:…`. */
 async function serve (t: Test, name: string): Promise<{ host: string, program: Program }> {
-  const program = example(t, [name], { PORT: '0', SYMPLE_HOST: '127.0.0.1', SYMPLE_DRAIN_SECONDS: '0' })
+  const env = { PORT: '0', SYMPLE_HOST: '127.0.0.1', SYMPLE_DRAIN_SECONDS: '0', SYMPLE_API_KEY: API_KEY }
+  const program = example(t, [name], env)
   const { msg } = await program.logged(line => line.msg.startsWith('Server listening'), '"Server listening"')
   return { host: `localhost:${/:(\d+)$/.exec(msg)![1]}`, program }
 }
@@ -88,18 +91,20 @@ t.test('bot.js welcomes people and answers them', async t => {
   const alice = new Chat(t, ['alice', 'lobby', `ws://${host}`])
   await alice.shows('* Bot is here')
   await alice.shows('Bot to you: Welcome, alice! Ask me "who" or "time".')
+  await emit(host, API_KEY, { type: 'message', to: 'bot', data: 'who' })
   alice.say('who')
   await alice.shows(/^Bot to you: (Bot, alice|alice, Bot)$/)
   alice.say('@bot time')
   await alice.shows(/^Bot to you: \d+:\d+:\d+/)
   alice.say('constructor')
   await alice.shows("Bot to you: I don't know constructor.")
+  t.equal(alice.program.stdout.match(/alice, Bot|Bot, alice/g)?.length, 1, 'who has no address is not answered')
   t.strictSame(await program.stop(), { code: 0, signal: null })
   await alice.shows('* Bot has left')
 })
 
 t.test('chat.js is a conversation', async t => {
-  const { url } = await startServer(t)
+  const { server, url } = await startServer(t)
   const alice = new Chat(t, ['alice', 'garden', url])
   await alice.shows('* You are alice')
   const bob = new Chat(t, ['bob', 'garden', url])
@@ -109,6 +114,8 @@ t.test('chat.js is a conversation', async t => {
   await bob.shows('alice: Hello, all!')
   bob.say('@alice Hello, Alice!')
   await alice.shows('bob to you: Hello, Alice!')
+  await server.symple.send('alice', { type: 'message', data: 'Hello from nobody!' })
+  await alice.shows('The server to you: Hello from nobody!')
   bob.program.child.stdin!.end()
   await alice.shows('* bob has left')
   t.strictSame(await bob.program.exited, { code: 0, signal: null })

@@ -7,7 +7,7 @@ import { moved, scrape } from './scrape.js'
 /** Labels and all values that they may have: none that a client can choose. */
 const LABELS: Record<string, RegExp> = {
   type: /^(auth|message|command|event|presence|join|leave|close|unknown|invalid)$/,
-  outcome: /^(ok|refused|malformed|timeout|unavailable|abandoned|sent|lost|received|ignored)$/,
+  outcome: /^(ok|refused|malformed|timeout|evicted|unavailable|hook_failed|abandoned|sent|lost|received|ignored)$/,
   reason: /^[a-z_]+$/,
   limit: /^[a-z_]+$/,
   code: /^([12]\d{3}|44\d\d|other)$/,

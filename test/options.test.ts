@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import Fastify from 'fastify'
 import { Redis } from 'ioredis'
-import { Registry } from 'prom-client'
+import { collectDefaultMetrics, Registry } from 'prom-client'
 import t, { type Test } from 'tap'
 import symple, {
   ConfigError, createServer, type ServerOptions, type ServiceOptions, type SymplePluginOptions
@@ -336,6 +336,30 @@ t.test('where the application answers no unknown path, the answer does not repea
   t.teardown(() => server.close())
   const answer = await fetch(`${await server.listen()}/nowhere?token=secret`)
   t.strictSame(await answer.json(), { status: 404, message: 'Not found' })
+})
+
+t.test('with a registry, metrics of the process are for whom it belongs to; alerts need them', async t => {
+  const rules = readFileSync(new URL('../deploy/observability/prometheus-rules.yaml', import.meta.url), 'utf8')
+  const asked = new Set([...rules.matchAll(/\b(?:symple|process|nodejs)_[a-z0-9_]+/g)].map(([name]) => name))
+  t.ok(asked.has('nodejs_eventloop_lag_p99_seconds') && asked.has('process_resident_memory_bytes'))
+  const missing = (text: string) => [...asked].filter(name => !new RegExp(`^${name}\\b`, 'm').test(text.replaceAll('# TYPE ', '')))
+
+  const gateway = Fastify()
+  const ofGateway = new Registry()
+  t.teardown(() => gateway.close())
+  await gateway.register(symple, { env: false, prefix: '/realtime', registry: ofGateway, metrics: true })
+  const ofServer = new Registry()
+  const server = await createServer({ env: false, logLevel: 'silent', registry: ofServer })
+  t.teardown(() => server.close())
+  for (const [registry, scraped] of [
+    [ofGateway, async () => (await gateway.inject('/realtime/metrics')).payload],
+    [ofServer, async () => (await server.app.inject('/metrics')).payload]
+  ] as const) {
+    t.match(missing(await scraped()), [/^(process|nodejs)_/, /^(process|nodejs)_/, /^(process|nodejs)_/])
+    collectDefaultMetrics({ register: registry })
+    t.strictSame(missing(await scraped()), [])
+    t.match(await scraped(), /^symple_peers\{mount="/m)
+  }
 })
 
 t.test('createServer that fails leaves nothing behind', async t => {

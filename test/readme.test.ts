@@ -2,12 +2,14 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
-import { connect, eventually, open, startServer } from './helper.js'
+import { emit } from './emit.js'
+import { connect, eventually, open, startServer, type TestClient } from './helper.js'
 import { run, type Program } from './process.js'
 import { startRedis } from './redis.js'
 
 const README = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
 const WSCAT = fileURLToPath(new URL('../node_modules/wscat/bin/wscat', import.meta.url))
+const API_KEY = 'k'.repeat(32)
 const ADDRESS = 'ws://localhost:4500'
 
 /** The blocks of a terminal in the README, each with the user whose terminal it is. */
@@ -101,15 +103,27 @@ async function addressOf (program: Program): Promise<string> {
   return `localhost:${/:(\d+)$/.exec(msg)![1]}`
 }
 
+/** Whether a program, told to stop, tells a client of it and ends. */
+async function drains (t: Test, program: Program, client: TestClient): Promise<void> {
+  program.child.kill('SIGTERM')
+  await client.find(({ name }) => name === 'shutdown')
+  t.equal((await client.closed).code, 1001)
+  t.strictSame(await program.exited, { code: 0, signal: null })
+}
+
 t.test('the client in JavaScript runs as it stands there', async t => {
-  const { url } = await startServer(t)
+  const { server, url } = await startServer(t)
   const bob = await connect(t, url, { user: 'bob', rooms: ['lobby'] })
   const program = runCode(t, elsewhere(code(README, '## Clients'), ADDRESS, url))
   const hello = await bob.find('message')
   t.match(hello, { from: /^alice\|/, to: ['lobby'], data: 'Hello, all!' })
   bob.send({ type: 'message', to: hello.from, data: 'hi' })
-  t.match(await bob.find('message'), { to: bob.address, data: 'You said hi' })
-  await program.until(() => program.stdout.includes('bob'), 'the roster')
+  await program.until(() => program.stdout.includes(`${bob.address} hi`), 'the message')
+  t.match(program.stdout, "[ 'bob' ]", 'the roster')
+  await server.symple.send('alice', { type: 'message', data: 'News' })
+  await program.until(() => program.stdout.includes('undefined News'), 'a message of nobody')
+  await bob.barrier()
+  t.equal(bob.frames.filter(({ type }) => type === 'message').length, 1, 'it answers neither')
 })
 
 t.test('a backend lets people in, and writes to them, by the commands that stand there', async t => {
@@ -142,18 +156,23 @@ t.test('the gateway runs as it stands there', async t => {
   const answer = await fetch(`http://${host}/orders/42/paid`, { method: 'POST' })
   t.strictSame(await answer.json(), { told: true })
   t.match(await alice.find('event'), { name: 'order:paid', data: { order: '42' } })
+  await drains(t, program, alice)
 })
 
 t.test('the script runs as it stands there', async t => {
-  const program = runCode(t, elsewhere(code(README, '## Embed it in a script'), 'port: 4500', "port: 0, host: '127.0.0.1'"))
+  const script = elsewhere(code(README, '## Embed it in a script'), 'port: 4500', "port: 0, host: '127.0.0.1'")
+  const program = runCode(t, script, { SYMPLE_API_KEY: API_KEY })
   // What it prints itself is no log.
   await program.until(() => program.stdout.includes('Server listening'), '"Server listening"')
-  const url = `ws://127.0.0.1:${/listening at http:\/\/127\.0\.0\.1:(\d+)/.exec(program.stdout)![1]}`
-  const alice = await connect(t, url, { user: 'alice', token: 's3cr3t' })
+  const host = `127.0.0.1:${/listening at http:\/\/127\.0\.0\.1:(\d+)/.exec(program.stdout)![1]}`
+  const alice = await connect(t, `ws://${host}`, { user: 'alice', token: 's3cr3t' })
   t.match(await alice.find('event'), { name: 'motd', data: 'Welcome, alice!' })
+  await emit(host, API_KEY, { type: 'message', to: 'bot', data: 'I am nobody.' })
   alice.send({ type: 'message', to: 'bot', data: 'Who are you?' })
   t.match(await alice.find('message'), { from: /^bot\|/, data: 'I am a bot.' })
+  t.equal(alice.frames.filter(({ type }) => type === 'message').length, 1, 'nobody is not answered')
   await program.until(() => program.stdout.includes('alice Who are you?'), 'the message')
+  await drains(t, program, alice)
 })
 
 t.test('what was a script of the original runs as docs/migration.md says', async t => {

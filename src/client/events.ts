@@ -22,7 +22,7 @@ export interface ConnectionEvents {
   roster: RosterChange
   /** The rooms that we are in. */
   rooms: ReadonlySet<string>
-  /** What peers and backends say: `from` is whom to answer. */
+  /** What peers and backends say: `from` is whom to answer, where there is one. */
   message: Routed
   /** What they ask to be done. */
   command: Routed

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import type { Json } from './json.js'
 import type { LimitName } from './stats.js'
 
@@ -96,6 +97,14 @@ export class SympleError extends Error {
   toMessage (id?: Json): object {
     const { status, message, retryAfter } = this
     return { type: 'error', status, message, ...(retryAfter !== undefined && { retryAfter }), ...(id !== undefined && { id }) }
+  }
+}
+
+/** A hook of the application failed: neither the client nor the server is to blame. */
+export class HookError extends Error {
+  /** @param fault what it threw, whatever that is */
+  constructor (hook: string, fault: unknown) {
+    super(`The hook ${hook} failed`, { cause: fault instanceof Error ? fault : new Error(inspect(fault)) })
   }
 }
 

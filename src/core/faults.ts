@@ -1,4 +1,4 @@
-import { clientFault, SympleError } from './errors.js'
+import { clientFault, HookError, SympleError } from './errors.js'
 import type { Hub } from './hub.js'
 import { outcomeOf, type DropReason } from './stats.js'
 
@@ -23,7 +23,7 @@ export function authenticationFault ({ log, stats }: Hub, error: unknown, whose:
   // Said for each client it would say nothing new: the backplane says once that Redis is away.
   else if (known.status === 503) log.debug({ ...whose, err: known.cause }, 'authentication failed')
   else if (known.cause !== undefined) log.warn({ ...whose, err: known.cause }, 'authentication failed')
-  stats.auths[outcomeOf(known.status)]++
+  stats.auths[error instanceof HookError ? 'hook_failed' : outcomeOf(known.status)]++
   return known
 }
 

@@ -1,7 +1,7 @@
 import { messageArgument, reasonArgument } from './arguments.js'
 import type { Grant } from './auth.js'
 import type { Client } from './connection.js'
-import { SympleError } from './errors.js'
+import { HookError, SympleError } from './errors.js'
 import type { AuthenticateResult, JoinResult } from './hooks.js'
 import type { Hub } from './hub.js'
 import { plain, serialisedSize, type Json } from './json.js'
@@ -30,7 +30,7 @@ export class Permissions {
    * Has the `authenticate` hook decide about a client, if there is one.
    *
    * @returns what the client may be: the grant, with what the hook adds
-   * @throws SympleError 401 where it is refused; anything else is the hook's fault
+   * @throws SympleError 401 where it is refused; HookError where that is the hook's fault
    */
   authenticate (auth: Auth, grant: Grant, client: Client): Later<Grant> {
     const { authenticate } = this.#hub.hooks
@@ -49,8 +49,7 @@ export class Permissions {
       error => {
         if (error instanceof Refusal) throw error
         if (isClientsFault(error)) throw new SympleError(401, 'Authentication refused', { cause: error })
-        // What a method of ours told the hook is not for the client.
-        throw error instanceof SympleError ? new Error('The hook authenticate failed', { cause: error }) : error
+        throw new HookError('authenticate', error)
       }
     )
   }

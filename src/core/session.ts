@@ -8,7 +8,6 @@ import type { Hub } from './hub.js'
 import type { Json } from './json.js'
 import { Online } from './online.js'
 import type { Peer, PeerOwner } from './peer.js'
-import { outcomeOf } from './stats.js'
 import type { Timed } from './timer-wheel.js'
 
 /** Milliseconds that a client has to answer a close; shorter than what a shutdown allows after its last close. */
@@ -219,7 +218,7 @@ export class Session implements Timed, PeerOwner {
   /** Ends at once what has not been welcomed, so that another has its place. */
   evict (error: SympleError): void {
     if (this.#state === 'new' || this.#state === 'authenticating') {
-      this.hub.stats.auths[outcomeOf(error.status)]++
+      this.hub.stats.auths.evicted++
       this.refuse(error)
     }
     this.connection.terminate()

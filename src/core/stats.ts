@@ -51,8 +51,13 @@ export const DROP_REASONS = [
 ] as const
 export type DropReason = typeof DROP_REASONS[number]
 
-/** How an attempt to authenticate ended. */
-export const AUTH_OUTCOMES = ['ok', 'refused', 'malformed', 'timeout', 'unavailable', 'abandoned'] as const
+/**
+ * How an attempt to authenticate ended; `unavailable` where Redis or the keys of tokens could not be asked, `evicted`
+ * where the client said nothing and another came for whom there was no place.
+ */
+export const AUTH_OUTCOMES = [
+  'ok', 'refused', 'malformed', 'timeout', 'evicted', 'unavailable', 'hook_failed', 'abandoned'
+] as const
 export type AuthOutcome = typeof AUTH_OUTCOMES[number]
 
 /** @param status of the error with which it was refused */

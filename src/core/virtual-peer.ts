@@ -5,7 +5,7 @@ import { payloads } from './frame.js'
 import type { Hub } from './hub.js'
 import type { JsonObject } from './json.js'
 import { attempt } from './later.js'
-import { Peer, publicFields, type PeerOwner } from './peer.js'
+import { Peer, publicFields } from './peer.js'
 import { decode, PROTOCOL, parsePresence, parseRecipients, ROUTED_TYPES } from './protocol.js'
 
 /** What a virtual peer is. */
@@ -36,7 +36,7 @@ const HOST = 'virtual'
  * A peer without a connection: a bot, or an agent of the application. To others it is like any peer, on all nodes. It
  * is the application itself: no hook is asked, and neither rates nor pings are counted.
  */
-export class VirtualPeer implements PeerOwner {
+export class VirtualPeer {
   readonly #hub: Hub
   readonly #peer: Peer
   #removed = false
@@ -142,7 +142,7 @@ export class VirtualPeer implements PeerOwner {
     this.remove()
   }
 
-  /** Has it told that it is sent away, and removes it. */
+  /** Has it told that it is sent away, and removes it: as a `PeerOwner`. @internal */
   revoke (error: SympleError): void {
     this.#hub.log.info({ peer: this.id, status: error.status, reason: error.message }, 'revoked')
     this.dismiss(error.toMessage())

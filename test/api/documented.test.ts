@@ -18,9 +18,7 @@ const MEMBERS = {
     'addVirtualPeer', 'authenticate', 'authorizeJoin', 'authorizeMessage', 'broadcast', 'disconnect', 'gauges', 'join',
     'largestRooms', 'leave', 'nodes', 'onAuthorize', 'peer', 'peers', 'rooms', 'send'
   ],
-  VirtualPeer: [
-    'address', 'id', 'join', 'leave', 'publish', 'remove', 'removed', 'revoke', 'send', 'user', 'virtual'
-  ]
+  VirtualPeer: ['address', 'id', 'join', 'leave', 'publish', 'remove', 'removed', 'send', 'user', 'virtual']
 }
 
 /** Whether it is written here, and not by a package that we extend. */

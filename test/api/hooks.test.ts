@@ -125,6 +125,8 @@ t.test('authenticate', async t => {
       t.match(refused, { error: { type: 'error', status: expected }, code }, String(hook))
       t.notMatch(JSON.stringify(refused), /S3cr3t/)
     }
+    const blamed = cases.filter(([, status]) => status === 401).length
+    t.match(server.symple.stats.auths, { hook_failed: cases.length - blamed, refused: blamed, unavailable: 0 })
     server.symple.authenticate = null
     await connect(t, url, { user: 'alice' })
   })
@@ -163,7 +165,7 @@ t.test('authenticate', async t => {
     await tick()
     await eventually(() => server.symple.gauges.connections === 0, 'no connection is left')
     t.match(server.symple.gauges, { peers: 0, rooms: 0, users: 0 })
-    t.match(server.symple.stats.auths, { abandoned: 3, unavailable: 3, ok: 0 })
+    t.match(server.symple.stats.auths, { abandoned: 3, hook_failed: 3, unavailable: 0, ok: 0 })
     await eventually(() => {
       collectGarbage()
       return requests.every(request => request.deref() === undefined)

@@ -17,7 +17,9 @@ export const AUTHS: Record<string, string> = {
   refused: 'Refused',
   malformed: 'Malformed first frame',
   timeout: 'Said nothing in time',
+  evicted: 'Said nothing while others came',
   unavailable: 'Server could not tell',
+  hook_failed: 'The application\'s hook failed',
   abandoned: 'Gone before the answer'
 }
 
