@@ -57,7 +57,7 @@ export default fp<RedisPluginOptions>(async (fastify, { template, log: parent })
   // Much code, which a server on its own need not load.
   const { createClient, duplicateClient, endClient } = await import('./redis-clients.js')
   const { url, prefix, timeout, nodeTtl } = redis
-  settle(fastify.server, { prefix, place: url === null ? template! : JSON.stringify(url) })
+  settle(fastify.server, { prefix, place: url === null ? template! : JSON.stringify({ ...url, db: 0 }) })
   const connect = (forCommands: boolean) => url === null
     ? duplicateClient(template!, redis, forCommands)
     : createClient(url, redis, forCommands)
@@ -92,12 +92,15 @@ async function decorate (fastify: FastifyInstance, client: Client, connected: bo
   else fastify.decorate('redis', client as FastifyRedis)
 }
 
-/** Two instances of a gateway in one place would be two nodes of one server. */
+/** Two instances of a gateway in one place would be two nodes of one server. Databases of one Redis share channels. */
 function settle (server: Server, { prefix, place }: Tenancy): void {
   const tenancies = TENANCIES.get(server) ?? []
   TENANCIES.set(server, tenancies)
   if (tenancies.some(other => other.prefix === prefix && other.place === place)) {
-    throw new ConfigError(`redisPrefix must be another than "${prefix}", which an instance in this gateway has in the same Redis`)
+    throw new ConfigError(
+      `redisPrefix must be another than "${prefix}", which an instance in this gateway has in the same Redis, ` +
+      'whose databases share their channels'
+    )
   }
   tenancies.push({ prefix, place })
 }

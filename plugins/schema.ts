@@ -73,7 +73,7 @@ const properties = {
   SYMPLE_REDIS_PORT: integer({ default: 6379, minimum: 1, maximum: 65535, description: 'Port of that Redis.' }),
   SYMPLE_REDIS_PROTOCOL: oneOf(['redis', 'rediss'], 'redis', 'rediss: over TLS.'),
   SYMPLE_REDIS_TIMEOUT: number({ default: 3, exclusiveMinimum: 0, maximum: MAX_SECONDS, description: 'Seconds to wait for a connection to Redis, the answer to a command, the answer of another node.' }),
-  SYMPLE_REDIS_PREFIX: string({ default: 'symple', minLength: 1, description: 'First part of all keys and channels in Redis.' }),
+  SYMPLE_REDIS_PREFIX: string({ default: 'symple', minLength: 1, description: 'First part of all keys and channels in Redis. It alone keeps servers apart: all databases of a Redis share its channels.' }),
   SYMPLE_REDIS_REQUIRED: flag(true, 'Not ready while Redis can not be reached.'),
   SYMPLE_NODE_TTL: number({ default: 10, minimum: 1, maximum: MAX_SECONDS, description: 'Seconds without a sign of life after which a node is gone; others notice it within twice that.' }),
 

@@ -50,7 +50,10 @@ export interface Settings extends Limits {
   redisProtocol: 'redis' | 'rediss'
   /** Seconds to wait for a connection to Redis, the answer to a command, the answer of another node. Default: 3. */
   redisTimeout: number
-  /** First part of all keys and channels in Redis. Default: `symple`. */
+  /**
+   * First part of all keys and channels in Redis. It alone keeps servers apart: all databases of a Redis share its
+   * channels. Default: `symple`.
+   */
   redisPrefix: string
   /** Whether the server is not ready while Redis can't be reached. Default: true. */
   redisRequired: boolean

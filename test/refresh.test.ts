@@ -184,6 +184,18 @@ t.test('ignores a further auth where clients are taken at their word', async t =
   t.strictSame(Object.keys(bob.roster), [alice.address])
 })
 
+t.test('bounds the rooms that a token gives, not those that the application has given', async t => {
+  const { url, symple, write } = await startSessionServer(t, { SYMPLE_MAX_ROOMS_PER_PEER: '2', SYMPLE_REFRESH_INTERVAL: '0' })
+  await write('one', { user: 'alice', rooms: ['a'] })
+  await write('two', { user: 'alice', rooms: ['a', 'b'] })
+  const alice = await connect(t, url, { token: 'one' })
+  for (const room of ['x', 'y']) await symple.join(alice.peer.id, room)
+  t.match(await refresh(alice, { token: 'one' }), { type: 'welcome', rooms: ['alice', 'a', 'x', 'y'] })
+  t.match(await refresh(alice, { token: 'two' }), { status: 400, message: /^Too many rooms/ }, 'it would be in more')
+  for (const room of ['x', 'y']) await symple.leave(alice.peer.id, room)
+  t.match(await refresh(alice, { token: 'two' }), { type: 'welcome', rooms: ['alice', 'a', 'b'] })
+})
+
 t.test('tells peers on another node the difference, each once', async t => {
   const { urls: [near, far], write, backend } = await startPair(t)
   await write('a1', { user: 'alice', rooms: ['old', 'both'], data: { team: 'red' } })

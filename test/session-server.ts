@@ -1,11 +1,12 @@
 import type { Redis } from 'ioredis'
 import type { Test } from 'tap'
 import type { ServiceOptions } from '../plugins/symple.js'
-import { open, startServer, type Frame, type TestClient } from './helper.js'
+import { open, startServer, type Frame, type TestClient, type TestServer } from './helper.js'
 import { startRedis, type RedisServer } from './redis.js'
 
 export interface SessionServer {
   url: string
+  symple: TestServer['server']['symple']
   redis: RedisServer
   /** A connection of the backend that writes sessions. */
   backend: Redis
@@ -18,11 +19,12 @@ export async function startSessionServer (
   t: Test, env: Record<string, string> = {}, hooks: ServiceOptions = {}
 ): Promise<SessionServer> {
   const redis = await startRedis(t)
-  const { url } = await startServer(t, {
+  const { url, server: { symple } } = await startServer(t, {
     SYMPLE_AUTHENTICATION: 'true', SYMPLE_REDIS_URL: redis.url, SYMPLE_RATE_LIMIT: '0', ...env
   }, hooks)
   const backend = redis.client()
-  return { url, redis, backend, write: async (token, session) => { await writeSession(backend, token, session) } }
+  const write = async (token: string, session: object | string) => { await writeSession(backend, token, session) }
+  return { url, symple, redis, backend, write }
 }
 
 export async function writeSession (backend: Redis, token: string, session: object | string): Promise<void> {

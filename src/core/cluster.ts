@@ -13,6 +13,8 @@ import type { Member, Room } from './rooms.js'
 /** What others have been told of a peer, and is about to be so. */
 interface Announced { readonly entering: readonly Room[], readonly leaving: readonly Room[] }
 
+const NOTHING_ANNOUNCED: Announced = { entering: [], leaving: [] }
+
 /**
  * Keeps what this node knows of the others, and they of it.
  *
@@ -120,7 +122,8 @@ export class Cluster {
   /** A peer has published what all may see. */
   published (peer: Peer): void {
     if (this.alone) return
-    for (const room of peer.rooms.keys()) this.#backplane.enter(room.place, [peer])
+    const { entering } = this.#announced.get(peer) ?? NOTHING_ANNOUNCED
+    for (const room of [...peer.rooms.keys(), ...entering]) this.#backplane.enter(room.place, [peer])
   }
 
   /** Sends an entry to other nodes. Those that can't be reached don't get it. */
@@ -154,7 +157,7 @@ export class Cluster {
 
   /** @returns the rooms that the peer was about to enter; they wait for it no longer */
   #unannounce (peer: Peer): readonly Room[] {
-    const { entering, leaving } = this.#announced.get(peer) ?? { entering: [], leaving: [] }
+    const { entering, leaving } = this.#announced.get(peer) ?? NOTHING_ANNOUNCED
     this.#announced.delete(peer)
     for (const room of entering) room.pending = without(room.pending, peer)
     for (const room of leaving) room.leaving = without(room.leaving, peer)

@@ -92,7 +92,7 @@ function termsOf (hub: Hub, grant: Grant, peer: Peer): Later<Terms> {
   const given = new Set([...grant.rooms, ...requested])
   given.delete(peer.user)
   if (given.size > hub.limits.maxRoomsPerPeer) throw tooManyRooms(hub.limits.maxRoomsPerPeer)
-  const asked = requested.filter(room => room !== peer.user && !grant.rooms.includes(room))
+  const asked = [...new Set(requested)].filter(room => room !== peer.user && !grant.rooms.includes(room))
   return after(hub.permissions.requested(peer, asked), allowed => {
     const rooms = new Set([...grant.rooms, ...allowed])
     rooms.delete(peer.user)

@@ -112,14 +112,18 @@ export class Online {
     if (this.#isHere) this.watch()
   }
 
-  /** The ordinary rooms that a fresh token leaves a peer: those that it grants, and those that the peer has joined. */
+  /**
+   * The ordinary rooms that a fresh token leaves a peer: those that it grants, and those that the peer has joined. They
+   * may be too many, where the application has put it there.
+   *
+   * @throws SympleError 400 where the token would bring it into more than it may be in
+   */
   #roomsAfter (old: Terms, terms: Terms): ReadonlySet<string> {
     const { maxRoomsPerPeer } = this.#hub.limits
-    const rooms = new Set(terms.rooms)
-    for (const { personal, name } of this.peer.rooms.keys()) {
-      if (!personal && !old.rooms.has(name)) rooms.add(name)
-    }
-    if (rooms.size > maxRoomsPerPeer) throw tooManyRooms(maxRoomsPerPeer)
+    const before = [...this.peer.rooms.keys()].filter(({ personal }) => !personal).map(({ name }) => name)
+    const rooms = new Set([...terms.rooms, ...before.filter(name => !old.rooms.has(name))])
+    const grows = [...rooms].some(name => !before.includes(name))
+    if (grows && rooms.size > maxRoomsPerPeer) throw tooManyRooms(maxRoomsPerPeer)
     return rooms
   }
 

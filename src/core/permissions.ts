@@ -9,7 +9,7 @@ import { after, attempt, isPromiseLike, within, type Later } from './later.js'
 import { publicFields, type Peer } from './peer.js'
 import { PeerView } from './peer-info.js'
 import {
-  decode, isAddressable, isName, parsePresence, parseRecipients, ROUTED_TYPES, type Auth, type Inbound
+  inboundOf, isAddressable, isName, parsePresence, parseRecipients, ROUTED_TYPES, type Auth, type Inbound
 } from './protocol.js'
 
 /** Errors of hooks with one of these statuses say that the client is to blame. */
@@ -77,12 +77,13 @@ export class Permissions {
   message (peer: Peer, inbound: Inbound): Later<Inbound | null> {
     const { authorizeMessage } = this.#hub.hooks
     if (!authorizeMessage) return inbound
-    let kept = inbound
-    const answer = this.#ask<boolean | object, Inbound | null>(
+    // The hook approves what it has read: of a key that stands twice in the client's bytes, others may read the first.
+    const approved = inboundOf(inbound.message)
+    return this.#ask<boolean | object, Inbound | null>(
       'authorizeMessage',
       () => authorizeMessage(new PeerView(peer), { ...inbound.message, from: peer.address }),
       verdict => {
-        if (verdict === true) return kept
+        if (verdict === true) return approved
         if (verdict === false) return this.#drop(peer, 'vetoed')
         return this.#rewritten(verdict)
       },
@@ -91,9 +92,6 @@ export class Permissions {
         return this.#drop(peer, 'hook_failed')
       }
     )
-    // The bytes are lent.
-    if (isPromiseLike(answer)) kept = { ...inbound, data: Buffer.from(inbound.data) }
-    return answer
   }
 
   /** Has `onAuthorize` know of a client that is in. */
@@ -171,7 +169,7 @@ export class Permissions {
     if (type === 'presence') parsePresence(message, this.#hub.limits)
     else if (!(ROUTED_TYPES as readonly unknown[]).includes(type)) throw new TypeError('its type can not be routed')
     parseRecipients(message['to'], this.#hub.limits.maxRecipients)
-    return decode(Buffer.from(JSON.stringify(message)), false)
+    return inboundOf(message)
   }
 
   #drop (peer: Peer, reason: 'vetoed' | 'hook_failed'): null {

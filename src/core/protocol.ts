@@ -78,6 +78,11 @@ export function decode (data: Buffer, binary: boolean, maxSize = Infinity): Inbo
   return { data, text, message }
 }
 
+/** What a client that sent a message would have sent: all that it says, in one way only. */
+export function inboundOf (message: object): Inbound {
+  return decode(Buffer.from(JSON.stringify(message)), false)
+}
+
 /** @throws SympleError 400 that names the field that is wrong */
 export function parseAuth (message: JsonObject, limits: Limits): Auth {
   const { maxNameLength } = limits

@@ -6,7 +6,7 @@ import type { Hub } from './hub.js'
 import type { JsonObject } from './json.js'
 import { attempt } from './later.js'
 import { Peer, publicFields } from './peer.js'
-import { decode, PROTOCOL, parsePresence, parseRecipients, ROUTED_TYPES } from './protocol.js'
+import { inboundOf, PROTOCOL, parsePresence, parseRecipients, ROUTED_TYPES } from './protocol.js'
 
 /** What a virtual peer is. */
 export interface VirtualPeerOptions {
@@ -94,7 +94,7 @@ export class VirtualPeer {
    * @throws TypeError for anything else
    */
   send (message: object): boolean {
-    const inbound = decode(Buffer.from(JSON.stringify(messageArgument(message))), false)
+    const inbound = inboundOf(messageArgument(message))
     const { type, to } = inbound.message
     try {
       if (type === 'presence') parsePresence(inbound.message, this.#hub.limits)

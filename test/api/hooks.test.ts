@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t, { type Test } from 'tap'
@@ -183,7 +184,7 @@ t.test('authorizeJoin', async t => {
         return room !== 'staff'
       }
     })
-    const alice = await connect(t, url, { user: 'alice', rooms: ['lobby', 'secret', 'alice', 'staff'] })
+    const alice = await connect(t, url, { user: 'alice', rooms: ['lobby', 'secret', 'alice', 'staff', 'lobby', 'secret'] })
     t.strictSame(alice.frames[0]!.rooms, ['alice', 'lobby'])
     for (const room of ['den', 'secret', 'staff', 'lobby', 'alice', 'a|b']) alice.send({ type: 'join', room, id: room })
     alice.send({ type: 'leave', room: 'secret' })
@@ -359,6 +360,16 @@ t.test('authorizeMessage', async t => {
     t.strictSame(bob.frames.filter(({ by }) => by === 'alice').length, 67)
     await alice.barrier()
     t.equal(alice.frames.filter(({ type }) => type === 'join:ok').length, 10)
+  })
+
+  t.test('lets nothing pass that it has not read', async t => {
+    const { symple, alice, bob } = await scene(t)
+    symple.authorizeMessage = (_peer, message) => message['data'] === 'good'
+    const frame = once(bob.ws, 'message')
+    alice.ws.send('{"type":"message","to":"bob","data":"bad","data":"good"}')
+    const [bytes] = await frame as [Buffer]
+    t.notMatch(String(bytes), 'bad', 'of a key that stands twice, a client might take the first')
+    t.strictSame(JSON.parse(String(bytes)), { type: 'message', to: 'bob', data: 'good', from: alice.address })
   })
 
   t.test('that takes its time has the message go on as it came, whatever comes meanwhile', async t => {

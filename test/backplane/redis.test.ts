@@ -8,6 +8,7 @@ import { silent, type Logger } from '../../src/core/logger.js'
 import { eventually } from '../helper.js'
 import { startRedis, type RedisServer } from '../redis.js'
 import { TcpProxy } from '../tcp-proxy.js'
+import { publication } from '../cluster/publication.js'
 import { Node, testBackplane } from './contract.js'
 
 const options = { host: '127.0.0.1', enableOfflineQueue: false, autoResubscribe: false, maxRetriesPerRequest: 0 }
@@ -170,6 +171,46 @@ t.test('renews its lease before it says anything to others, where it was cut off
     t.equal(said[0], 'lease')
     await eventually(() => cut.backplane.connected, 'its connection')
   }
+})
+
+t.test('a node that was given up and is there after all misses nothing without knowing', async t => {
+  const redis = await startRedis(t)
+  const proxy = await TcpProxy.to(t, redis.port)
+  const nodes: Node[] = []
+  const speaker = await startNode(t, redis, nodes)
+  const hearer = await startNode(t, proxy, nodes)
+  for (const text of ['1', '2', '3']) t.ok(speaker.post(hearer, text))
+  await eventually(() => hearer.packets.length === 3, 'what was said before')
+  // As if it had been silent for too long.
+  await redis.client().publish(`symple:inbox:${speaker.id}`, publication(hearer.id, 0, Buffer.alloc(0), 2))
+  await eventually(() => speaker.lost.includes(hearer.id), 'it is given up')
+  proxy.cut()
+  await eventually(() => !hearer.backplane.connected, 'it is cut off')
+  t.ok(speaker.post(hearer, 'lost'))
+  await speaker.backplane.emit(Buffer.from('behind what is lost'))
+  proxy.heal()
+  await eventually(() => hearer.backplane.connected, 'it is back')
+  for (const text of ['4', '5']) t.ok(speaker.post(hearer, text))
+  await eventually(() => hearer.packets.some(([, text]) => text === '5'), 'what is said then')
+  t.strictSame(hearer.packets.map(([, text]) => text), ['1', '2', '3', '4', '5'])
+  t.equal(hearer.backplane.counts.gaps, 1)
+})
+
+t.test('puts right what it could not say since too much was under way', async t => {
+  const redis = await startRedis(t)
+  const node = await startNode(t, redis, [], { nodeTtl: 1 })
+  await eventually(() => node.restorations === 1, 'its start')
+  const packet = Buffer.alloc(2 ** 20)
+  let taken = 0
+  while (node.backplane.post('another', packet)) taken++
+  t.ok(taken >= 60)
+  await eventually(() => node.restorations === 2, 'it begins anew')
+})
+
+t.test('takes any fraction of a second', async t => {
+  const redis = await startRedis(t)
+  const { id } = await startNode(t, redis, [], { nodeTtl: 2.01 })
+  t.equal(await redis.client().exists(`symple:node:${id}`), 1)
 })
 
 t.test('says once that nobody can be judged by a lease for long, and when it can be again', async t => {

@@ -3,8 +3,9 @@ import t from 'tap'
 import { Batch } from '../../src/backplane/redis/batch.js'
 import { Names } from '../../src/backplane/redis/client.js'
 import { Directory } from '../../src/backplane/redis/directory.js'
-import { eventually } from '../helper.js'
+import { connect, eventually, startServer } from '../helper.js'
 import { startRedis } from '../redis.js'
+import { TcpProxy } from '../tcp-proxy.js'
 
 const names = new Names('symple')
 const member = { id: 'node-1', record: '{}' }
@@ -49,4 +50,22 @@ t.test('what was left, and could not be deleted, is not forgotten', async t => {
   t.strictSame([...await directory.places()], ['room:lobby'], 'it is to be looked at again')
   t.strictSame(await directory.read('room:lobby', () => new Set()), [])
   t.strictSame([...await directory.places()], [], 'and then no more')
+})
+
+t.test('what a peer publishes while it is about to enter a room is known there, too', async t => {
+  const redis = await startRedis(t)
+  const proxy = await TcpProxy.to(t, redis.port)
+  const { url, server } = await startServer(t, { SYMPLE_REDIS_URL: `redis://127.0.0.1:${proxy.port}` })
+  const alice = await connect(t, url, { user: 'alice', rooms: ['lobby'], data: { status: 'old' } })
+  proxy.delay(() => 300)
+  const joined = server.symple.join(alice.peer.id, 'den')
+  alice.send({ type: 'presence', data: { status: 'new' } })
+  await alice.barrier()
+  await joined
+  const client = redis.client()
+  for (const room of ['lobby', 'den']) {
+    await eventually(async () => {
+      return (await client.hget(`symple:room:${room}`, alice.peer.id))?.includes('new') === true
+    }, `the directory of ${room} has it`)
+  }
 })

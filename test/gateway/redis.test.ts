@@ -90,6 +90,12 @@ t.test('two instances in one gateway have a place in Redis each', async t => {
   await t.rejects(startGateway(t, { redisUrl: redis.url, order: 'never', mounts: mounts('symple') }), {
     name: 'ConfigError', message: /^redisPrefix must be another than "symple"/
   })
+  const databases = [0, 1].map(db => ({
+    env: false, drainSeconds: 0, prefix: `/${db}`, decorator: `in${db}`, redisUrl: `${redis.url}/${db}`
+  } as const))
+  await t.rejects(startGateway(t, { redisUrl: redis.url, order: 'never', mounts: databases }), {
+    name: 'ConfigError', message: /^redisPrefix must be another than "symple".*databases/
+  })
   const gateway = await startGateway(t, { redisUrl: redis.url, order: 'never', mounts: mounts('second') })
   const enterAt = async (path: string, user: string) => await enter(t, gateway.ws + path, user)
   const [alice, bob, carol] = [await enterAt('/a', 'alice'), await enterAt('/b', 'bob'), await enterAt('/a', 'carol')]

@@ -57,7 +57,7 @@ export class RedisBackplane implements Backplane {
       doubted: from => { this.#doubted(from) },
       failed
     }, log)
-    this.#lease = new Lease(this.node, names, batch, this.#directory, nodeTtl * 1000, {
+    this.#lease = new Lease(this.node, names, batch, this.#directory, Math.round(nodeTtl * 1000), {
       nodes: () => this.#listener?.nodes() ?? [],
       gone: node => { this.#gone(node) },
       expired: () => { this.#damaged = true },
@@ -110,7 +110,10 @@ export class RedisBackplane implements Backplane {
   }
 
   post (node: string, packet: Buffer): boolean {
-    return this.connected && this.#inbox.post(node, packet)
+    const posted = this.connected && this.#inbox.post(node, packet)
+    // It has no number yet: nobody would miss it.
+    if (!posted) this.#damaged = true
+    return posted
   }
 
   async emit (payload: Buffer): Promise<void> {

@@ -143,8 +143,11 @@ export class Inbox {
     this.#publish(node, Kind.doubt)
   }
 
+  /**
+   * Takes the next packet of a node for its first. How many it was sent is kept: it may be there after all, and would
+   * take what begins anew for what it has had.
+   */
   forget (node: string): void {
-    this.#sent.delete(node)
     this.#last.delete(node)
   }
 
