@@ -120,7 +120,7 @@ function arrange (variables: Variables, supplied: boolean | undefined): Config {
     trustProxy: parseTrustProxy(variables.SYMPLE_TRUST_PROXY),
     logLevel: isDebug(variables.DEBUG) ? 'debug' : variables.LOG_LEVEL,
     tracing: variables.SYMPLE_TRACING,
-    playground: variables.SYMPLE_PLAYGROUND ?? variables.NODE_ENV !== 'production',
+    playground: variables.SYMPLE_PLAYGROUND ?? !isProduction(variables),
     tls: variables.SYMPLE_SSL_ENABLED ? readIdentity(variables.SYMPLE_SSL_KEY, variables.SYMPLE_SSL_CERT) : undefined,
     authentication: variables.SYMPLE_AUTHENTICATION,
     jwt,
@@ -159,6 +159,11 @@ function arrange (variables: Variables, supplied: boolean | undefined): Config {
       pingTimeout: variables.SYMPLE_PING_TIMEOUT
     }
   }
+}
+
+/** Variables in place of those of the process say nothing of what the process is for, unless they do. */
+function isProduction ({ NODE_ENV }: Variables): boolean {
+  return (NODE_ENV ?? process.env['NODE_ENV']) === 'production'
 }
 
 function redisOf (variables: Variables, supplied: boolean | undefined): Config['redis'] {
