@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import type { AddressInfo } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import closeWithGrace from 'close-with-grace'
 import type { FastifyInstance } from 'fastify'
 import { ConfigError } from '../plugins/config.js'
@@ -35,7 +36,14 @@ try {
 } catch (error) {
   signals.uninstall()
   process.stderr.write(`symple-server: ${explain(error)}\n`)
+  await leave()
   process.exit(error instanceof UsageError ? 2 : 1)
+}
+
+/** Other nodes know of a server that could not listen: without a goodbye, they would take it for one that crashed. */
+async function leave (): Promise<void> {
+  if (server === null || server.app.config.redis === undefined) return
+  await Promise.race([server.app.close().catch(() => {}), delay(GRACE * 1000)])
 }
 
 /** Where a browser on this machine finds the server. */
