@@ -3,6 +3,7 @@ import type { Registry } from 'prom-client'
 import apiCounts from '../plugins/api-counts.js'
 import authentication from '../plugins/authentication.js'
 import config, { type ConfigOptions } from '../plugins/config.js'
+import configWarnings from '../plugins/config-warnings.js'
 import consolePage from '../plugins/console.js'
 import history from '../plugins/history.js'
 import metrics from '../plugins/metrics.js'
@@ -40,6 +41,7 @@ export async function registerParts (fastify: FastifyInstance, options: PartsOpt
   await fastify.register(tracing)
   await fastify.register(authentication, { log })
   await fastify.register(symple, { ...options.service, log })
+  await fastify.register(configWarnings, { log })
   await fastify.register(readiness)
   await fastify.register(websocket)
   await fastify.register(apiCounts)

@@ -25,6 +25,7 @@ const signals = closeWithGrace({ delay: false, logger: false }, async ({ err, si
 try {
   const order = await readCommandLine(process.argv.slice(2))
   if ('print' in order) {
+    for (const warning of order.warnings ?? []) process.stderr.write(`symple-server: warning: ${warning}\n`)
     process.stdout.write(order.print)
     signals.uninstall()
   } else {
