@@ -2,6 +2,7 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import type { Registry } from 'prom-client'
 import apiCounts from '../plugins/api-counts.js'
 import authentication from '../plugins/authentication.js'
+import certificate from '../plugins/certificate.js'
 import config, { type ConfigOptions } from '../plugins/config.js'
 import configWarnings from '../plugins/config-warnings.js'
 import consolePage from '../plugins/console.js'
@@ -37,6 +38,7 @@ export interface PartsOptions {
 export async function registerParts (fastify: FastifyInstance, options: PartsOptions): Promise<void> {
   const { template, registry, log } = options
   await fastify.register(config, options.config)
+  await fastify.register(certificate)
   await fastify.register(redis, { template, log })
   await fastify.register(tracing)
   await fastify.register(authentication, { log })

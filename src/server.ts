@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
+import { isatty } from 'node:tty'
 import closeWithGrace from 'close-with-grace'
 import type { FastifyInstance } from 'fastify'
 import { ConfigError } from '../plugins/config.js'
@@ -10,16 +11,27 @@ import { createServer, type Server } from './create-server.js'
 /** Seconds that a shutdown may take beside the drain. */
 const GRACE = 5
 
+/** Whether the server ends with the terminal in which it runs; asked now, since later that may be gone. */
+const inTerminal = isatty(1) || isatty(2)
+
 let server: Server | null = null
 
 // Before anything else: as PID 1 a process gets no signal for which it has no listener.
-const signals = closeWithGrace({ delay: false, logger: false }, async ({ err, signal }) => {
+// SIGUSR2 is for Node's own reports and snapshots, where they are asked for.
+const signals = closeWithGrace({ delay: false, logger: false, skip: ['SIGHUP', 'SIGUSR2'] }, async ({ err, signal }) => {
   if (server === null) return
   const { log, config } = server.app
   if (err !== undefined) log.fatal({ err }, 'unexpected error')
   else log.info({ signal }, 'shutting down')
   setTimeout(() => { process.exit(1) }, (config.drainSeconds + GRACE) * 1000).unref()
   await server.close()
+})
+
+// Node takes back what nohup has set: without a listener, the signal would end the process at once.
+process.on('SIGHUP', signal => {
+  const certificate = server?.app.certificate ?? null
+  if (certificate !== null) certificate.renew()
+  else if (inTerminal) process.emit('SIGTERM', signal)
 })
 
 try {
