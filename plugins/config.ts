@@ -4,6 +4,7 @@ import fp from 'fastify-plugin'
 import type { Limits } from '../src/core/limits.js'
 import { keysOf } from './api-keys.js'
 import { ConfigError } from './config-error.js'
+import { nameWarnings } from './config-names.js'
 import { notEmpty } from './environment.js'
 import { jwtOf, type JwtConfig } from './jwt-config.js'
 import { parseOrigins } from './origins.js'
@@ -63,6 +64,10 @@ export interface Config {
   readonly compression: boolean
   readonly drainSeconds: number
   readonly limits: Limits
+  /** What may be wrong with all this, a line each; none has a value in it. */
+  readonly warnings: readonly string[]
+  /** Whether everybody comes in, in production, and nobody has said that this is meant. */
+  readonly undecided: boolean
 }
 
 export interface ConfigOptions {
@@ -94,17 +99,33 @@ export async function readConfig (
   const environment = env === undefined ? readEnvironment() : notEmpty(env || {})
   for (const name of Object.keys(environment)) if (mounted && isServerVariable(name)) delete environment[name]
   const { data, given } = overlay(environment, settings, schema.properties)
+  // Who gave an option knows it by that name.
+  const named = (text: string) => text.replace(/\b[A-Z][A-Z_]+\b/g, name => given.get(name) ?? name)
   try {
     const variables = await checkVariables(fastify, data)
-    return { variables, config: arrange(variables, redis) }
+    const settled = arrange(variables, redis)
+    const lost = !mounted && redis === undefined && settled.redis === undefined && 'REDIS_HOST' in environment
+    const warnings = [
+      ...nameWarnings(environment),
+      ...lost ? ['REDIS_HOST is not read: set SYMPLE_REDIS_HOST'] : [],
+      ...tlsWarnings(data).map(named)
+    ]
+    const undecided = isProduction(variables) && data['SYMPLE_AUTHENTICATION'] === undefined
+    return { variables, config: { ...settled, warnings, undecided } }
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    // Who gave an option knows it by that name.
-    throw new ConfigError(error.message.replace(/\b[A-Z][A-Z_]+\b/g, name => given.get(name) ?? name), { cause: error.cause })
+    throw new ConfigError(named(error.message), { cause: error.cause })
   }
 }
 
-function arrange (variables: Variables, supplied: boolean | undefined): Config {
+/** Who turns TLS off in so many words may leave the files where they are. */
+function tlsWarnings (data: Readonly<Record<string, unknown>>): string[] {
+  const files = ['SYMPLE_SSL_KEY', 'SYMPLE_SSL_CERT'].filter(name => data[name] !== undefined)
+  if (files.length === 0 || data['SYMPLE_SSL_ENABLED'] !== undefined) return []
+  return [`${files.join(' and ')} without SYMPLE_SSL_ENABLED: this is served over plain HTTP`]
+}
+
+function arrange (variables: Variables, supplied: boolean | undefined): Omit<Config, 'warnings' | 'undecided'> {
   const redis = redisOf(variables, supplied)
   const jwt = jwtOf(variables)
   if (variables.SYMPLE_AUTHENTICATION && redis === undefined && jwt === undefined) {
@@ -120,7 +141,7 @@ function arrange (variables: Variables, supplied: boolean | undefined): Config {
     trustProxy: parseTrustProxy(variables.SYMPLE_TRUST_PROXY),
     logLevel: isDebug(variables.DEBUG) ? 'debug' : variables.LOG_LEVEL,
     tracing: variables.SYMPLE_TRACING,
-    playground: variables.SYMPLE_PLAYGROUND ?? variables.NODE_ENV !== 'production',
+    playground: variables.SYMPLE_PLAYGROUND ?? !isProduction(variables),
     tls: variables.SYMPLE_SSL_ENABLED ? readIdentity(variables.SYMPLE_SSL_KEY, variables.SYMPLE_SSL_CERT) : undefined,
     authentication: variables.SYMPLE_AUTHENTICATION,
     jwt,
@@ -159,6 +180,11 @@ function arrange (variables: Variables, supplied: boolean | undefined): Config {
       pingTimeout: variables.SYMPLE_PING_TIMEOUT
     }
   }
+}
+
+/** Variables in place of those of the process say nothing of what the process is for, unless they do. */
+function isProduction ({ NODE_ENV }: Variables): boolean {
+  return (NODE_ENV ?? process.env['NODE_ENV']) === 'production'
 }
 
 function redisOf (variables: Variables, supplied: boolean | undefined): Config['redis'] {

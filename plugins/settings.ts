@@ -8,7 +8,10 @@ export type Environment = Readonly<Record<string, string | undefined>>
 export interface Settings extends Limits {
   /** Path at which the WebSocket is served, within the prefix. Default: `/`. */
   path: string
-  /** Whether browsers get a page there to try the server out. Default: unless `NODE_ENV` is `production`. */
+  /**
+   * Whether browsers get a page there to try the server out. Default: unless `NODE_ENV` is `production`; where it is
+   * not among the variables handed in, that of the process.
+   */
   playground: boolean
   /** Whether clients need a token: of a session, or a JSON Web Token. Default: false. */
   authentication: boolean

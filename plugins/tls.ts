@@ -6,6 +6,8 @@ import { ConfigError } from './config-error.js'
 export interface Identity {
   readonly key: Buffer
   readonly cert: Buffer
+  readonly keyFile: string
+  readonly certFile: string
 }
 
 /** Reads the two files. @throws ConfigError for what is missing, can't be read, or is not what it should be */
@@ -14,7 +16,7 @@ export function readIdentity (keyFile: string | undefined, certFile: string | un
   const cert = readPem('SYMPLE_SSL_CERT', certFile)
   check('SYMPLE_SSL_CERT', 'is no certificate in PEM', () => createSecureContext({ cert }))
   check('SYMPLE_SSL_KEY', 'is no private key in PEM that fits SYMPLE_SSL_CERT', () => createSecureContext({ key, cert }))
-  return { key, cert }
+  return { key, cert, keyFile: keyFile!, certFile: certFile! }
 }
 
 function readPem (name: string, path: string | undefined): Buffer {

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import { parseArgs } from 'node:util'
+import { UNDECIDED } from '../plugins/config-warnings.js'
 import { schema } from '../plugins/schema.js'
 import type { VariableSchema } from '../plugins/settings.js'
 import type { ServerOptions } from './options.js'
@@ -10,8 +11,8 @@ export class UsageError extends Error {
   override readonly name = 'UsageError'
 }
 
-/** What a command line asks for: a text, or a server. */
-export type Order = { print: string } | { options: ServerOptions }
+/** What a command line asks for: a text, perhaps with warnings, or a server. */
+export type Order = { print: string, warnings?: readonly string[] } | { options: ServerOptions }
 
 const SCHEMAS = Object.entries<VariableSchema>(schema.properties)
 
@@ -21,7 +22,7 @@ export async function readCommandLine (args: string[]): Promise<Order> {
   if (help) return { print: helpText() }
   if (version) return { print: `${packageVersion()}\n` }
   const options: ServerOptions = { host, port: port === undefined ? undefined : portOf(port) }
-  return check ? { print: await checkConfig(options) } : { options }
+  return check ? await checkConfig(options) : { options }
 }
 
 function parse (args: string[]) {
@@ -47,14 +48,17 @@ function portOf (text: string): number {
   throw new UsageError(`--port must be a number from 0 to 65535, not ${JSON.stringify(text)}`)
 }
 
-/** The variables in force, as JSON. */
-async function checkConfig (options: ServerOptions): Promise<string> {
-  const { variables } = await readOptions(options)
+/** The variables in force, as JSON, and what a server would warn of at its start. */
+async function checkConfig (options: ServerOptions): Promise<Order> {
+  const { variables, config } = await readOptions(options)
   const shown = SCHEMAS.flatMap(([name, { secret }]) => {
     const value = (variables as Record<string, unknown>)[name]
     return value === undefined ? [] : [[name, secret === true ? masked(String(value)) : value]]
   })
-  return `${JSON.stringify(Object.fromEntries(shown), null, 2)}\n`
+  return {
+    print: `${JSON.stringify(Object.fromEntries(shown), null, 2)}\n`,
+    warnings: config.undecided ? [...config.warnings, UNDECIDED] : config.warnings
+  }
 }
 
 /** Of a URL, only what comes before the host is secret, and the query. */

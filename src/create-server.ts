@@ -103,7 +103,7 @@ function createInstance ({ logLevel, trustProxy, tls, limits }: Config): Fastify
     requestTimeout: timeout
   }
   const http = { headersTimeout: timeout, connectionsCheckingInterval: CHECK_INTERVAL }
-  const https = { ...http, ...tls, handshakeTimeout: timeout }
+  const https = { ...http, key: tls?.key, cert: tls?.cert, handshakeTimeout: timeout }
   return Fastify({ ...options, ...(tls === undefined ? { http } : { https }) } as FastifyServerOptions)
 }
 

@@ -10,7 +10,10 @@ type Optional<T> = { [K in keyof T]?: T[K] | undefined }
 
 /** What a server has wherever it stands. Options win over variables: of the process, and then of `.env`. */
 export interface CommonOptions extends Optional<Settings>, Optional<ServiceOptions> {
-  /** Variables in place of those of the process and of `.env`; false: none. */
+  /**
+   * Variables in place of those of the process and of `.env`; false: none. Without a `NODE_ENV` among them, that of the
+   * process says whether the playground is on by default.
+   */
   env?: Environment | false | undefined
   /**
    * A registry of prom-client that gets the server's metrics, labelled `mount` with the prefix. Those of the process

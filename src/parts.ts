@@ -2,7 +2,9 @@ import type { FastifyBaseLogger, FastifyInstance, RegisterOptions } from 'fastif
 import type { Registry } from 'prom-client'
 import apiCounts from '../plugins/api-counts.js'
 import authentication from '../plugins/authentication.js'
+import certificate from '../plugins/certificate.js'
 import config, { type ConfigOptions } from '../plugins/config.js'
+import configWarnings from '../plugins/config-warnings.js'
 import consolePage from '../plugins/console.js'
 import history from '../plugins/history.js'
 import metrics from '../plugins/metrics.js'
@@ -51,10 +53,12 @@ export async function registerServer (
 async function registerParts (fastify: FastifyInstance, options: PartsOptions): Promise<void> {
   const { template, registry, log } = options
   await fastify.register(config, options.config)
+  await fastify.register(certificate)
   await fastify.register(redis, { template, log })
   await fastify.register(tracing)
   await fastify.register(authentication, { log })
   await fastify.register(symple, { ...options.service, log })
+  await fastify.register(configWarnings, { log })
   await fastify.register(readiness)
   await fastify.register(websocket)
   await fastify.register(apiCounts)

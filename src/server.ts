@@ -1,5 +1,7 @@
 #!/usr/bin/env node
 import type { AddressInfo } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import { isatty } from 'node:tty'
 import closeWithGrace from 'close-with-grace'
 import type { FastifyInstance } from 'fastify'
 import { ConfigError } from '../plugins/config.js'
@@ -9,10 +11,14 @@ import { assemble, type Assembly } from './create-server.js'
 /** Seconds that a shutdown may take beside the drain. */
 const GRACE = 5
 
+/** Whether the server ends with the terminal in which it runs; asked now, since later that may be gone. */
+const inTerminal = isatty(1) || isatty(2)
+
 let running: Assembly | null = null
 
 // Before anything else: as PID 1 a process gets no signal for which it has no listener.
-const signals = closeWithGrace({ delay: false, logger: false }, async ({ err, signal }) => {
+// SIGUSR2 is for Node's own reports and snapshots, where they are asked for.
+const signals = closeWithGrace({ delay: false, logger: false, skip: ['SIGHUP', 'SIGUSR2'] }, async ({ err, signal }) => {
   if (running === null) return
   const { server, scope: { log, config } } = running
   if (err !== undefined) log.fatal({ err }, 'unexpected error')
@@ -21,9 +27,17 @@ const signals = closeWithGrace({ delay: false, logger: false }, async ({ err, si
   await server.close()
 })
 
+// Node takes back what nohup has set: without a listener, the signal would end the process at once.
+process.on('SIGHUP', signal => {
+  const certificate = running?.scope.certificate ?? null
+  if (certificate !== null) certificate.renew()
+  else if (inTerminal) process.emit('SIGTERM', signal)
+})
+
 try {
   const order = await readCommandLine(process.argv.slice(2))
   if ('print' in order) {
+    for (const warning of order.warnings ?? []) process.stderr.write(`symple-server: warning: ${warning}\n`)
     process.stdout.write(order.print)
     signals.uninstall()
   } else {
@@ -35,7 +49,14 @@ try {
 } catch (error) {
   signals.uninstall()
   process.stderr.write(`symple-server: ${explain(error)}\n`)
+  await leave()
   process.exit(error instanceof UsageError ? 2 : 1)
+}
+
+/** Other nodes know of a server that could not listen: without a goodbye, they would take it for one that crashed. */
+async function leave (): Promise<void> {
+  if (running === null || running.scope.config.redis === undefined) return
+  await Promise.race([running.server.app.close().catch(() => {}), delay(GRACE * 1000)])
 }
 
 /** Where a browser on this machine finds the server. */

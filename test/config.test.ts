@@ -143,6 +143,14 @@ t.test('SYMPLE_PLAYGROUND wins over NODE_ENV', async t => {
   t.equal((await read({ SYMPLE_PLAYGROUND: 'no', NODE_ENV: 'development' })).playground, false)
 })
 
+t.test('without a NODE_ENV among the variables, that of the process decides on the playground', async t => {
+  process.env['NODE_ENV'] = 'production'
+  t.teardown(() => { delete process.env['NODE_ENV'] })
+  t.equal((await read()).playground, false)
+  t.equal((await read({ NODE_ENV: 'development' })).playground, true)
+  t.equal((await read({ SYMPLE_PLAYGROUND: 'yes' })).playground, true)
+})
+
 t.test('DEBUG wins over LOG_LEVEL', async t => {
   t.equal((await read({ DEBUG: 'symple:*', LOG_LEVEL: 'error' })).logLevel, 'debug')
 })

@@ -166,6 +166,36 @@ t.test('a second signal ends it at once, with exit code 1', async t => {
   t.strictSame(await server.exited, { code: 1, signal: null })
 })
 
+t.test('SIGQUIT drains, too; SIGUSR2 is left to Node', async t => {
+  const quit = await startProcess(t)
+  t.strictSame(await quit.stop('SIGQUIT'), { code: 0, signal: null })
+  t.match(quit.log.find(({ msg }) => msg === 'shutting down'), { signal: 'SIGQUIT' })
+  const reporting = await startProcess(t, { NODE_OPTIONS: '--report-on-signal --report-filename=stderr' })
+  reporting.child.kill('SIGUSR2')
+  await eventually(() => reporting.stderr.includes('"Signal"') || reporting.child.exitCode !== null, 'a report')
+  t.strictSame(await reporting.stop(), { code: 0, signal: null })
+  t.match(reporting.log.filter(({ msg }) => msg === 'shutting down'), [{ signal: 'SIGTERM' }])
+})
+
+t.test('SIGHUP ends nothing where there is no terminal that could be gone, as with nohup', async t => {
+  const server = await startProcess(t)
+  const alice = await connect(t, server.url, { user: 'alice' })
+  server.child.kill('SIGHUP')
+  // Of two signals the lower is handled first, and the second of two that end the server ends it with 1.
+  t.strictSame(await server.stop(), { code: 0, signal: null })
+  t.equal((await alice.closed).code, 1001)
+  t.match(server.log.filter(({ msg }) => msg === 'shutting down'), [{ signal: 'SIGTERM' }])
+})
+
+t.test('a terminal that is closed ends the server that runs in it', async t => {
+  const planted = 'import tty from "node:tty"; import { syncBuiltinESMExports } from "node:module"; tty.isatty = () => true; syncBuiltinESMExports()'
+  const server = await startProcess(t, { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(planted)}` })
+  const alice = await connect(t, server.url, { user: 'alice' })
+  t.strictSame(await server.stop('SIGHUP'), { code: 0, signal: null })
+  t.equal((await alice.closed).code, 1001)
+  t.match(server.log.filter(({ msg }) => msg === 'shutting down'), [{ signal: 'SIGHUP' }])
+})
+
 /** Clients in pairs that answer each other without end, and whose messages flow. */
 async function loadedClients (t: Test, server: ServerProcess, count: number): Promise<TestClient[]> {
   const clients = await Promise.all(Array.from({ length: count }, (_, i) =>

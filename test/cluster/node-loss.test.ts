@@ -1,10 +1,10 @@
 import type { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { eventually } from '../helper.js'
-import type { ServerProcess } from '../process.js'
+import { runServer, type ServerProcess } from '../process.js'
 import { startRedis, type RedisServer } from '../redis.js'
 import { Crowd, type Player } from './crowd.js'
-import { directoryExact, nodeIdOf, startNodes, vanished } from './nodes.js'
+import { directoryExact, metric, nodeIdOf, startNodes, vanished } from './nodes.js'
 
 interface Scene {
   redis: RedisServer
@@ -172,4 +172,18 @@ t.test('a newcomer is not shown the peers of a node that is known to have gone',
   const [late] = await startNodes(t, redis.url, 1)
   await crowd.enter(late!.url, { user: 'late', rooms: ['lobby'] })
   await crowd.exact()
+})
+
+t.test('a node that can\'t listen, since its port is taken, says goodbye: nothing is left of it in Redis', async t => {
+  const redis = await startRedis(t)
+  const client = redis.client()
+  const [node] = await startNodes(t, redis.url, 1)
+  const traces = async () => [...await client.hkeys('symple:nodes'), ...(await client.keys('*')).sort()]
+  const before = await traces()
+  const second = runServer(t, { SYMPLE_HOST: '127.0.0.1', SYMPLE_PORT: String(node!.port), SYMPLE_REDIS_URL: redis.url })
+  t.strictSame(await second.exited, { code: 1, signal: null })
+  t.match(second.stderr, 'EADDRINUSE')
+  t.match(second.stdout, 'Redis connected')
+  t.strictSame(await traces(), before, 'so there is nothing for the other to clear up')
+  t.equal(await metric(node!, 'symple_backplane_sweeps_total'), 0)
 })
