@@ -9,7 +9,7 @@ export default fp<{ log: FastifyBaseLogger }>(async (fastify, { log }) => {
   const { config, symple } = fastify
   // Until then, the application may set its hook.
   fastify.addHook('onReady', async () => {
-    for (const reason of config.warnings) log.warn({ reason }, 'check the configuration')
-    if (config.undecided && symple.authenticate === null) log.warn(UNDECIDED)
+    const open = config.undecided && symple.authenticate === null ? [UNDECIDED] : []
+    for (const reason of [...config.warnings, ...open]) log.warn({ reason }, 'check the configuration')
   })
 }, { name: 'symple-config-warnings', fastify: '5.x', dependencies: ['symple-config', 'symple-service'] })
