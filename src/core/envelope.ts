@@ -13,14 +13,17 @@ export type Entry =
   | { readonly kind: 'move', readonly places: readonly string[], readonly member: MemberRecord }
   /** A peer leaves places; null: it is gone. */
   | { readonly kind: 'exit', readonly places: readonly string[] | null, readonly id: string }
+  /** Some members of the sender in a place, where all are too many for one packet: their `list` follows. */
+  | { readonly kind: 'some', readonly place: string, readonly members: readonly MemberRecord[] }
   /**
-   * All members of the sender in a place. `yours`: digest of what it holds of the receiver's, to be answered if wrong.
-   * `answer`: it is such an answer.
+   * All members of the sender in a place. `others`: ids of those of which `some` have told. `yours`: digest of what it
+   * holds of the receiver's, to be answered if wrong. `answer`: it is such an answer.
    */
   | {
     readonly kind: 'list'
     readonly place: string
     readonly members: readonly MemberRecord[]
+    readonly others?: readonly string[]
     readonly yours?: string
     readonly answer?: boolean
   }
@@ -86,7 +89,7 @@ function decodeEntry (head: string, payload: Buffer): Entry | undefined {
     return undefined
   }
   if (!isObject(entry)) return undefined
-  const { kind, places, place, member, members, id, from, to, mine, yours, answer } = entry
+  const { kind, places, place, member, members, others, id, from, to, mine, yours, answer } = entry
   switch (kind) {
     case 'request':
     case 'reply':
@@ -96,9 +99,18 @@ function decodeEntry (head: string, payload: Buffer): Entry | undefined {
       return isStrings(places) && isMember(member) ? { kind, places, member } : undefined
     case 'exit':
       return (places === null || isStrings(places)) && typeof id === 'string' ? { kind, places, id } : undefined
+    case 'some':
+      return typeof place === 'string' && areMembers(members) ? { kind, place, members } : undefined
     case 'list':
-      if (typeof place !== 'string' || !Array.isArray(members) || !members.every(isMember)) return undefined
-      return { kind, place, members, ...(typeof yours === 'string' && { yours }), ...(answer === true && { answer }) }
+      if (typeof place !== 'string' || !areMembers(members)) return undefined
+      return {
+        kind,
+        place,
+        members,
+        ...(isStrings(others) && { others }),
+        ...(typeof yours === 'string' && { yours }),
+        ...(answer === true && { answer })
+      }
     case 'check':
       return typeof place === 'string' && typeof mine === 'string' && typeof yours === 'string'
         ? { kind, place, mine, yours }
@@ -126,6 +138,10 @@ type Loose = Json | undefined
 
 function isStrings (value: Loose): value is string[] {
   return Array.isArray(value) && value.every(item => typeof item === 'string')
+}
+
+function areMembers (value: Loose): value is Array<Json & MemberRecord> {
+  return Array.isArray(value) && value.every(isMember)
 }
 
 function isMember (value: Loose): value is Json & MemberRecord {

@@ -7,7 +7,7 @@ import type { Latecomers } from './latecomers.js'
 import type { Mail } from './mail.js'
 import type { RemoteNode } from './remote.js'
 import type { Replicas } from './replicas.js'
-import { recordsOf, type Resync } from './resync.js'
+import { listing, recordsOf, type Resync } from './resync.js'
 
 /** What is known of other nodes, and how they are told of this one. */
 export interface Relations {
@@ -61,6 +61,7 @@ export class Listener implements BackplaneListener {
       case 'enter':
       case 'move': return this.#onEnter(node, entry)
       case 'exit': return this.#onExit(node, entry)
+      case 'some': return this.#onSome(node, entry)
       case 'list': return this.#onList(node, entry)
       case 'check': return this.#onCheck(node, entry)
       case 'ask': return this.#correct(node, entry.place)
@@ -94,9 +95,17 @@ export class Listener implements BackplaneListener {
     }
   }
 
-  #onList (node: RemoteNode, { place, members, yours, answer = false }: Extract<Entry, { kind: 'list' }>): void {
+  #onSome (node: RemoteNode, { place, members }: Extract<Entry, { kind: 'some' }>): void {
     const room = this.#hub.rooms.at(place)
-    const changed = room !== undefined && this.#replicas.replace(node, room, members)
+    if (room === undefined) return
+    for (const member of members) this.#replicas.apply(node, [room], member)
+  }
+
+  #onList (node: RemoteNode, { place, members, others = [], yours, answer = false }: Extract<Entry, { kind: 'list' }>): void {
+    const room = this.#hub.rooms.at(place)
+    const replaced = room !== undefined && this.#replicas.replace(node, room, members, others)
+    // What came before may have changed something, too.
+    const changed = replaced || (room !== undefined && others.length > 0)
     const wrong = yours !== undefined && yours !== digestOf(room?.own() ?? [])
     if (wrong) this.#correct(node, place, answer)
     // The directory may have told what came after this list: where the two differed, the node is asked once more.
@@ -118,7 +127,7 @@ export class Listener implements BackplaneListener {
   #correct (node: RemoteNode, place: string, last = false): void {
     const room = this.#hub.rooms.at(place)
     const yours = room === undefined || last ? {} : { yours: this.#replicas.digest(node, room) }
-    this.#mail.send([node], { kind: 'list', place, members: this.members(place), answer: true, ...yours })
+    for (const entry of listing(place, this.members(place), { answer: true, ...yours })) this.#mail.send([node], entry)
   }
 
   /** Who of this node gets it is decided here: this node knows best who is in its rooms. */

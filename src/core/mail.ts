@@ -4,7 +4,10 @@ import type { RemoteNode } from './remote.js'
 import type { Room } from './rooms.js'
 import type { Stats } from './stats.js'
 
-/** What is on its way to other nodes. What is for one of them in one turn of the event loop goes in one packet. */
+/** Bytes of entries that go in one packet: Redis cuts a node for which too much comes in one piece. */
+export const MAX_PACKET = 2 ** 20
+
+/** What is on its way to other nodes. What is for one of them in one turn of the event loop goes together. */
 export class Mail {
   readonly #backplane: Backplane
   readonly #stats: Stats
@@ -50,9 +53,22 @@ export class Mail {
     const outgoing = this.#outgoing
     this.#outgoing = new Map()
     for (const [node, entries] of outgoing) {
-      const { cluster } = this.#stats
-      if (this.#backplane.post(node.id, encodePacket(entries))) cluster.sent += entries.length
-      else cluster.lost += entries.length
+      let size = 0
+      let from = 0
+      for (const [i, entry] of entries.entries()) {
+        size += entry.length
+        if (size <= MAX_PACKET || i === from) continue
+        this.#post(node, entries.slice(from, i))
+        size = entry.length
+        from = i
+      }
+      this.#post(node, from === 0 ? entries : entries.slice(from))
     }
+  }
+
+  #post (node: RemoteNode, entries: readonly Buffer[]): void {
+    const { cluster } = this.#stats
+    if (this.#backplane.post(node.id, encodePacket(entries))) cluster.sent += entries.length
+    else cluster.lost += entries.length
   }
 }

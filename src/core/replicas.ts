@@ -61,11 +61,12 @@ export class Replicas {
   /**
    * Takes up who all the members of a node in a room are.
    *
+   * @param others ids of members of which all is known
    * @returns whether anything was not as the node says
    */
-  replace (node: RemoteNode, room: Room, members: readonly MemberRecord[]): boolean {
+  replace (node: RemoteNode, room: Room, members: readonly MemberRecord[], others: readonly string[]): boolean {
     const before = this.digest(node, room)
-    const ids = new Set(members.map(member => member.id))
+    const ids = new Set([...members.map(member => member.id), ...others])
     for (const member of members) this.apply(node, [room], member)
     for (const remote of this.#membersOf(node, room)) {
       if (!ids.has(remote.id)) this.#presence.remoteLeave(remote, room)

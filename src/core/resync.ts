@@ -1,7 +1,8 @@
 import { nodeOf, type Backplane, type MemberRecord } from './backplane.js'
 import { digestOf } from './digest.js'
+import type { Entry } from './envelope.js'
 import type { Hub } from './hub.js'
-import type { Mail } from './mail.js'
+import { MAX_PACKET, type Mail } from './mail.js'
 import type { RemoteNode } from './remote.js'
 import type { Replicas } from './replicas.js'
 import type { Room } from './rooms.js'
@@ -59,7 +60,7 @@ export class Resync {
   /** Tells a node who of this one is in a room, and what this one believes of it. */
   greet (node: RemoteNode, room: Room): void {
     const yours = this.#replicas.digest(node, room)
-    this.#mail.send([node], { kind: 'list', place: room.place, members: recordsOf(room), yours })
+    for (const entry of listing(room.place, recordsOf(room), { yours })) this.#mail.send([node], entry)
   }
 
   /** Writes all members of this node into the directory anew, and compares all its rooms with other nodes. */
@@ -87,4 +88,25 @@ export class Resync {
 /** What other nodes are told of the members that a room has here. */
 export function recordsOf (room: Room): MemberRecord[] {
   return Array.from(room.own(), ({ id, record }) => ({ id, record }))
+}
+
+/** All members that a place has here, as another node is told of them: in pieces, where they are too many for one. */
+export function listing (
+  place: string, all: readonly MemberRecord[], more: { readonly yours?: string, readonly answer?: boolean }
+): Entry[] {
+  const pieces: Entry[] = []
+  const others: string[] = []
+  let members: MemberRecord[] = []
+  let size = 0
+  for (const member of all) {
+    size += member.record.length
+    if (size > MAX_PACKET && members.length > 0) {
+      pieces.push({ kind: 'some', place, members })
+      others.push(...members.map(({ id }) => id))
+      members = []
+      size = member.record.length
+    }
+    members.push(member)
+  }
+  return [...pieces, { kind: 'list', place, members, ...(others.length > 0 && { others }), ...more }]
 }

@@ -113,6 +113,34 @@ t.test('answers one that is wrong about it, saying what it believes in turn, and
   t.strictSame(await say(list('room:nowhere', [eve], { yours: wrong })), [{ kind: 'list', place: 'room:nowhere', members: [], answer: true }])
 })
 
+t.test('tells of many members in pieces, which are no more than Redis takes at once', async t => {
+  const { backplane, enter, say } = await setUp({ limits: { maxDataSize: Infinity, maxMessageSize: Infinity } })
+  const ids = ['node-1', 'node-2', 'node-3', 'node-4', 'node-5']
+  for (const [i] of ids.entries()) {
+    const peer = await enter(`user${i}`, 'den')
+    peer.send({ type: 'presence', data: { text: 'x'.repeat(400_000) } })
+  }
+  await turn()
+  backplane.sizes.length = 0
+  const pieces = await say({ kind: 'ask', place: 'room:den' }) as Array<Extract<Entry, { kind: 'some' | 'list' }>>
+  t.strictSame(pieces.map(({ kind, members }) => [kind, members.length]), [['some', 2], ['some', 2], ['list', 1]])
+  t.strictSame(pieces.flatMap(({ members }) => members.map(({ id }) => id)), ids)
+  t.match(pieces.at(-1), { place: 'room:den', answer: true, yours: digest(), others: ids.slice(0, 4) })
+  t.strictSame(backplane.sizes.map(size => size < 2 ** 20), [true, true, true])
+})
+
+t.test('takes up what comes in pieces as a whole', async t => {
+  const { enter, say } = await setUp()
+  const alice = await enter('alice', 'den')
+  const [eve, mallory, gone] = [remote('eve', 'eve'), remote('mallory', 'mallory'), remote('gone', 'gone')]
+  await say(list('room:den', [gone, eve]))
+  const some: Entry = { kind: 'some', place: 'room:den', members: [eve] }
+  const check = { kind: 'check', place: 'room:den', yours: digest(eve, mallory) }
+  t.match(await say(some, list('room:den', [mallory], { others: [eve.id], answer: true })), [check])
+  t.strictSame(alice.story, ['+gone', '+eve', '+mallory', '-gone'])
+  t.strictSame(await say({ ...some, place: 'room:attic' }), [], 'of a room that is not there')
+})
+
 t.test('asks once more where a list is not what it believed: the directory may have been ahead of it', async t => {
   const { enter, say } = await setUp()
   const alice = await enter('alice', 'den')

@@ -23,6 +23,8 @@ class ScriptedBackplane implements Backplane {
   }
 
   readonly posted: Entry[] = []
+  /** Bytes of each packet. */
+  readonly sizes: number[] = []
   /** Answers to reads that are waited for, by place. */
   readonly reads = new Map<string, (members: MemberRecord[] | Promise<MemberRecord[]>) => void>()
   /** Places of which the answer waits for the test; others are empty. */
@@ -42,6 +44,7 @@ class ScriptedBackplane implements Backplane {
   }
 
   post (_node: string, packet: Buffer): boolean {
+    this.sizes.push(packet.length)
     this.posted.push(...decodePacket(packet)!)
     return true
   }
