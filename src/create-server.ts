@@ -69,10 +69,12 @@ export async function assemble (options: ServerOptions): Promise<Assembly> {
   const { symple } = scope
   app.decorate('symple', symple)
   limitSockets(app, config.limits, symple.stats)
-  if (config.tls !== undefined) endHandshakes(app)
+  if (config.tls !== undefined) endHandshakes(app, async () => { await symple.drain(config.drainSeconds) })
   const server = {
     app,
     listen: async () => {
+      // What the application has registered may do it itself.
+      await app.after()
       answerNotFound(app)
       return await app.listen({ host: config.host, port: config.port, backlog: 4096 })
     },
@@ -100,7 +102,9 @@ function createInstance ({ logLevel, trustProxy, tls, limits }: Config): Fastify
     return503OnClosing: false,
     // Who is still in the middle of a request when all peers are gone is not waited for.
     forceCloseConnections: true,
-    requestTimeout: timeout
+    requestTimeout: timeout,
+    // What waits has bounds of its own; a busy machine is no fault.
+    pluginTimeout: 0
   }
   const http = { headersTimeout: timeout, connectionsCheckingInterval: CHECK_INTERVAL }
   const https = { ...http, key: tls?.key, cert: tls?.cert, handshakeTimeout: timeout }
@@ -115,11 +119,12 @@ function limitSockets ({ server }: FastifyInstance, { maxConnections }: Limits, 
 }
 
 /** Node ends plain connections when it closes, but knows of none in its TLS handshake, and would wait for it. */
-function endHandshakes (app: FastifyInstance): void {
+function endHandshakes (app: FastifyInstance, drain: () => Promise<void>): void {
   const sockets = new Set<Socket>()
   const forget = function (this: Socket): void { sockets.delete(this) }
   app.server.on('connection', (socket: Socket) => { sockets.add(socket.once('close', forget)) })
   app.addHook('preClose', async () => {
+    await drain()
     setTimeout(() => {
       for (const socket of sockets) socket.destroy()
     }, HANDSHAKE_GRACE).unref()
@@ -131,7 +136,7 @@ function answerNotFound (app: FastifyInstance): void {
   try {
     app.setNotFoundHandler(async (_request, reply) => await reply.code(404).send({ status: 404, message: 'Not found' }))
   } catch {
-    // The application has set one, and Fastify does not tell otherwise.
+    // The application has set one, or made the instance ready: Fastify does not tell otherwise.
   }
 }
 

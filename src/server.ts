@@ -11,14 +11,19 @@ import { assemble, type Assembly } from './create-server.js'
 /** Seconds that a shutdown may take beside the drain. */
 const GRACE = 5
 
-/** Whether the server ends with the terminal in which it runs; asked now, since later that may be gone. */
-const inTerminal = isatty(1) || isatty(2)
+/** Where the terminal is in which the server runs, if it runs in one; it ends with it. */
+const terminals = [1, 2].filter(fd => isatty(fd))
+
+/** SIGHUP says something else; SIGUSR2 is for Node's own reports; from the others there is no way back. */
+const NOT_TO_END_BY = [
+  'SIGHUP', 'SIGUSR2', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGSEGV', 'SIGTRAP'
+] as const
 
 let running: Assembly | null = null
+let ending = false
 
 // Before anything else: as PID 1 a process gets no signal for which it has no listener.
-// SIGUSR2 is for Node's own reports and snapshots, where they are asked for.
-const signals = closeWithGrace({ delay: false, logger: false, skip: ['SIGHUP', 'SIGUSR2'] }, async ({ err, signal }) => {
+const signals = closeWithGrace({ delay: false, logger: false, skip: [...NOT_TO_END_BY] }, async ({ err, signal }) => {
   if (running === null) return
   const { server, scope: { log, config } } = running
   if (err !== undefined) log.fatal({ err }, 'unexpected error')
@@ -29,9 +34,11 @@ const signals = closeWithGrace({ delay: false, logger: false, skip: ['SIGHUP', '
 
 // Node takes back what nohup has set: without a listener, the signal would end the process at once.
 process.on('SIGHUP', signal => {
-  const certificate = running?.scope.certificate ?? null
-  if (certificate !== null) certificate.renew()
-  else if (inTerminal) process.emit('SIGTERM', signal)
+  const hungUp = terminals.length > 0 && !terminals.some(fd => isatty(fd))
+  if (!hungUp) running?.scope.certificate?.renew()
+  // It may come twice, from the shell and from the system; a second SIGTERM would not wait for the first.
+  else if (!ending) process.emit('SIGTERM', signal)
+  ending ||= hungUp
 })
 
 try {

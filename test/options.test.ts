@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { setTimeout as delay } from 'node:timers/promises'
+import { setImmediate as turn } from 'node:timers/promises'
 import Fastify from 'fastify'
 import { Redis } from 'ioredis'
 import { collectDefaultMetrics, Registry } from 'prom-client'
@@ -317,18 +317,25 @@ t.test('the instance of createServer is the application\'s, but for `symple`', a
   for (const name of names) app.decorate(name, name)
   app.get('/config', async () => app.getDecorator('config'))
   app.setNotFoundHandler(async (_request, reply) => await reply.code(404).send('Where?'))
-  let cleared = false
-  app.addHook('onClose', async () => {
-    // Longer than the server waits for a TLS handshake.
-    await delay(2000)
-    cleared = true
+  let clear = () => {}
+  const cleared = new Promise<void>(resolve => { clear = resolve })
+  const asked = new Promise<void>(resolve => {
+    app.addHook('onClose', async () => {
+      resolve()
+      await cleared
+    })
   })
   const origin = await server.listen()
   t.equal(await (await fetch(`${origin}/config`)).text(), 'config')
   t.equal(await (await fetch(`${origin}/nowhere`)).text(), 'Where?')
   t.equal((await fetch(`${origin}/readyz`)).status, 200)
-  await server.close()
-  t.ok(cleared, 'closing waits for the hooks of the application')
+  let closed = false
+  const closing = server.close().then(() => { closed = true })
+  await asked
+  for (let i = 0; i < 10; i++) await turn()
+  t.notOk(closed, 'closing waits for the hooks of the application')
+  clear()
+  await closing
 })
 
 t.test('where the application answers no unknown path, the answer does not repeat it', async t => {

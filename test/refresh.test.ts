@@ -192,6 +192,8 @@ t.test('bounds the rooms that a token gives, not those that the application has 
   for (const room of ['x', 'y']) await symple.join(alice.peer.id, room)
   t.match(await refresh(alice, { token: 'one' }), { type: 'welcome', rooms: ['alice', 'a', 'x', 'y'] })
   t.match(await refresh(alice, { token: 'two' }), { status: 400, message: /^Too many rooms/ }, 'it would be in more')
+  await write('three', { user: 'alice', rooms: ['c'] })
+  t.match(await refresh(alice, { token: 'three' }), { type: 'welcome', rooms: ['alice', 'c', 'x', 'y'] }, 'in as many')
   for (const room of ['x', 'y']) await symple.leave(alice.peer.id, room)
   t.match(await refresh(alice, { token: 'two' }), { type: 'welcome', rooms: ['alice', 'a', 'b'] })
 })

@@ -116,14 +116,13 @@ export class Online {
    * The ordinary rooms that a fresh token leaves a peer: those that it grants, and those that the peer has joined. They
    * may be too many, where the application has put it there.
    *
-   * @throws SympleError 400 where the token would bring it into more than it may be in
+   * @throws SympleError 400 where they are too many, and more than before
    */
   #roomsAfter (old: Terms, terms: Terms): ReadonlySet<string> {
     const { maxRoomsPerPeer } = this.#hub.limits
     const before = [...this.peer.rooms.keys()].filter(({ personal }) => !personal).map(({ name }) => name)
     const rooms = new Set([...terms.rooms, ...before.filter(name => !old.rooms.has(name))])
-    const grows = [...rooms].some(name => !before.includes(name))
-    if (grows && rooms.size > maxRoomsPerPeer) throw tooManyRooms(maxRoomsPerPeer)
+    if (rooms.size > Math.max(maxRoomsPerPeer, before.length)) throw tooManyRooms(maxRoomsPerPeer)
     return rooms
   }
 

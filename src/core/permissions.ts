@@ -9,7 +9,7 @@ import { after, attempt, isPromiseLike, within, type Later } from './later.js'
 import { publicFields, type Peer } from './peer.js'
 import { PeerView } from './peer-info.js'
 import {
-  inboundOf, isAddressable, isName, parsePresence, parseRecipients, ROUTED_TYPES, type Auth, type Inbound
+  decode, inboundOf, isAddressable, isName, parsePresence, parseRecipients, ROUTED_TYPES, type Auth, type Inbound
 } from './protocol.js'
 
 /** Errors of hooks with one of these statuses say that the client is to blame. */
@@ -78,12 +78,12 @@ export class Permissions {
     const { authorizeMessage } = this.#hub.hooks
     if (!authorizeMessage) return inbound
     // The hook approves what it has read: of a key that stands twice in the client's bytes, others may read the first.
-    const approved = inboundOf(inbound.message)
+    const text = JSON.stringify(inbound.message)
     return this.#ask<boolean | object, Inbound | null>(
       'authorizeMessage',
       () => authorizeMessage(new PeerView(peer), { ...inbound.message, from: peer.address }),
       verdict => {
-        if (verdict === true) return approved
+        if (verdict === true) return decode(Buffer.from(text), false)
         if (verdict === false) return this.#drop(peer, 'vetoed')
         return this.#rewritten(verdict)
       },

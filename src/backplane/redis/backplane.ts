@@ -52,6 +52,7 @@ export class RedisBackplane implements Backplane {
       bye: from => {
         this.#lease.left(from)
         this.#gone(from)
+        this.#inbox.forget(from)
       },
       restored: () => { this.#restored() },
       doubted: from => { this.#doubted(from) },
@@ -133,7 +134,7 @@ export class RedisBackplane implements Backplane {
   }
 
   #gone (node: string): void {
-    this.#inbox.forget(node)
+    this.#inbox.giveUp(node)
     this.#listener?.gone(node)
   }
 
@@ -172,7 +173,7 @@ export class RedisBackplane implements Backplane {
   }
 
   #repair (): void {
-    if (this.#damaged && this.connected) this.#restored()
+    if (this.#damaged && this.connected && !this.#inbox.crowded) this.#restored()
   }
 
   #failed (error: unknown): void {

@@ -19,6 +19,9 @@ const MAX_IN_FLIGHT = 64 * 1024 * 1024
 /** Packets that may be under way when a connection breaks: any of them may come again. */
 const REPEATABLE = 256
 
+/** Nodes that seem to have ended, of which the numbers are kept. */
+const MAX_GIVEN_UP = 1000
+
 const NOTHING = Buffer.alloc(0)
 
 export interface InboxEvents {
@@ -57,6 +60,8 @@ export class Inbox {
   /** Publications to each node so far, and the last one from each. */
   readonly #sent = new Map<string, number>()
   readonly #last = new Map<string, number>()
+  /** Nodes that seem to have ended, from the one that did so first. */
+  readonly #givenUp = new Set<string>()
   #timer: NodeJS.Timeout | null = null
   #alive = false
   #subscribed = false
@@ -76,6 +81,11 @@ export class Inbox {
     this.#events = events
     this.#log = log
     this.#trouble = new Trouble(clients, log)
+  }
+
+  /** Whether so much waits for Redis that it is no time to say more than must be said. */
+  get crowded (): boolean {
+    return this.#inFlight > MAX_IN_FLIGHT / 2
   }
 
   /** Whether publications have been coming until now. */
@@ -143,12 +153,19 @@ export class Inbox {
     this.#publish(node, Kind.doubt)
   }
 
-  /**
-   * Takes the next packet of a node for its first. How many it was sent is kept: it may be there after all, and would
-   * take what begins anew for what it has had.
-   */
+  /** A node has ended. */
   forget (node: string): void {
+    this.#sent.delete(node)
     this.#last.delete(node)
+    this.#givenUp.delete(node)
+  }
+
+  /** A node seems to have ended. Should it be there after all, it would take what begins anew for what it has had. */
+  giveUp (node: string): void {
+    this.#givenUp.delete(node)
+    this.#givenUp.add(node)
+    const [oldest] = this.#givenUp
+    if (this.#givenUp.size > MAX_GIVEN_UP) this.forget(oldest!)
   }
 
   #publish (node: string, kind: number, packet: Buffer = NOTHING, number = 0): void {
