@@ -6,6 +6,7 @@ import { schema } from '../../plugins/schema.js'
 import { isolate, read } from '../read-config.js'
 import { temporaryFolder } from '../process.js'
 import { doorsOf, letsIn } from './doors.js'
+import { blockOf } from './guide.js'
 import { IMAGE, Manifests, type Manifest } from './manifests.js'
 import { overlay } from './overlays.js'
 import { ROOT, tool } from './tools.js'
@@ -54,6 +55,15 @@ t.test('it says the same as the manifests of kustomize for a gateway', async t =
   t.ok(helm.delete('Secret symple-server-redis'))
   t.strictSame([...helm.keys()].sort(), [...kustomize.keys()].sort())
   for (const name of ['HTTPRoute symple-server', 'NetworkPolicy symple-server']) t.strictSame(helm.get(name), kustomize.get(name), name)
+})
+
+t.test('it comes behind a gateway as deployment.md brings it there, while the ingress goes on', async t => {
+  const values = [...blockOf('The Gateway API, in place of an ingress', 'helm', 'sh').matchAll(/--set (?:'([^']+)'|(\S+))/g)]
+    .flatMap(([, quoted, plain]) => ['--set', quoted ?? plain!])
+  const manifests = await Manifests.ofHelm(...values)
+  const gateway = { name: 'public', namespace: 'gateways', sectionName: 'https' }
+  t.strictSame(manifests.get('HTTPRoute').spec.parentRefs, [gateway], 'at the listener with the certificate alone')
+  t.equal(manifests.of('Ingress').length, 1)
 })
 
 t.test('values that make no sense are refused, and named', async t => {
