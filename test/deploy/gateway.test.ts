@@ -5,8 +5,17 @@ import { blockOf } from './guide.js'
 import { patched } from './overlays.js'
 import { ROOT } from './tools.js'
 
+/** How the network policy of the base lets the server out: to Redis, and to ask for names. */
+const OWN_WAYS = 2
+
 /** Seconds: far more than the test takes. Its clients leave by themselves. */
 const DRAIN = '60'
+
+t.test('a gateway reaches its database, beside Redis, as deployment.md lets it', async t => {
+  const { egress } = (await patched(t, 'A gateway')).get('NetworkPolicy').spec!
+  t.equal(egress!.length, OWN_WAYS + 1)
+  t.match(egress![OWN_WAYS], { to: [{ ipBlock: {} }], ports: [{ port: 5432 }] })
+})
 
 t.test('a gateway as deployment.md writes it is what the manifests there expect', async t => {
   const manifests = await patched(t, 'A gateway')
@@ -23,6 +32,8 @@ t.test('a gateway as deployment.md writes it is what the manifests there expect'
   t.strictSame(await Promise.all(probes.map(ask)), [200, 200, 200])
   t.equal(await ask(manifests.get('ServiceMonitor').spec!.endpoints[0]!.path), 200)
   const { path } = manifests.get('Ingress').spec!.rules![0]!.http!.paths[0]!
+  const behindGateway = await patched(t, 'A gateway', 'patches', 'components/gateway-api')
+  t.equal(behindGateway.get('HTTPRoute').spec.rules[0]!.matches[0]!.path.value, path, 'a Gateway leads to the same')
   const clients = await Promise.all(['alice', 'bob'].map(async user => {
     const client = new TestClient(`ws://${host}${path}`)
     await client.authenticate({ user })

@@ -6,6 +6,7 @@ import { schema } from '../../plugins/schema.js'
 import { isolate, read } from '../read-config.js'
 import { temporaryFolder } from '../process.js'
 import { doorsOf, letsIn } from './doors.js'
+import { blockOf } from './guide.js'
 import { IMAGE, Manifests, type Manifest } from './manifests.js'
 import { overlay } from './overlays.js'
 import { ROOT, tool } from './tools.js'
@@ -56,6 +57,15 @@ t.test('it says the same as the manifests of kustomize for a gateway', async t =
   for (const name of ['HTTPRoute symple-server', 'NetworkPolicy symple-server']) t.strictSame(helm.get(name), kustomize.get(name), name)
 })
 
+t.test('it comes behind a gateway as deployment.md brings it there, while the ingress goes on', async t => {
+  const values = [...blockOf('The Gateway API, in place of an ingress', 'helm', 'sh').matchAll(/--set (?:'([^']+)'|(\S+))/g)]
+    .flatMap(([, quoted, plain]) => ['--set', quoted ?? plain!])
+  const manifests = await Manifests.ofHelm(...values)
+  const gateway = { name: 'public', namespace: 'gateways', sectionName: 'https' }
+  t.strictSame(manifests.get('HTTPRoute').spec.parentRefs, [gateway], 'at the listener with the certificate alone')
+  t.equal(manifests.of('Ingress').length, 1)
+})
+
 t.test('values that make no sense are refused, and named', async t => {
   const cases: Array<[value: string, problem: RegExp]> = [
     ['ingress.hots=example.com', /'\/ingress'.*hots/],
@@ -68,6 +78,9 @@ t.test('values that make no sense are refused, and named', async t => {
     ['config.PORT=80', /PORT/],
     ['config.SYMPLE_SSL_ENABLED=true', /SYMPLE_SSL_ENABLED/],
     ['config.SYMPLE_REDIS_HOST=redis', /SYMPLE_REDIS_HOST/],
+    ['config.SYMPLE_SSL_KEY=/tls/tls.key', /SYMPLE_SSL_KEY/],
+    ['config.SYMPLE_SSL_CERT=/tls/tls.crt', /SYMPLE_SSL_CERT/],
+    ['secrets.SYMPLE_SSL_KEY=/tls/tls.key', /SYMPLE_SSL_KEY/],
     ['secrets.SYMPLE_PORT=80', /SYMPLE_PORT/],
     ['secrets.PORT=80', /PORT/],
     ['secrets.SYMPLE_SSL_ENABLED=true', /SYMPLE_SSL_ENABLED/],
@@ -184,13 +197,21 @@ t.test('what is told after an install', async t => {
   t.notMatch(await notes(), 'lets nothing out')
   t.match(await notes(), /everybody who reaches the server is let in, and is who he says\.\n/)
   t.match(await notes('existingSecret=mine'), /is let in, and is who he says, unless the secret mine says otherwise\.\n/)
-  for (const value of ['config.SYMPLE_AUTHENTICATION=true', 'config.SYMPLE_AUTHENTICATION=false', keys, 'secrets.SYMPLE_JWT_SECRET=x']) {
+  for (const value of ['config.SYMPLE_AUTHENTICATION=true', 'config.SYMPLE_AUTHENTICATION=false', 'secrets.SYMPLE_AUTHENTICATION=true']) {
     t.notMatch(await notes(value), 'is let in, and', value)
   }
+  t.match(await notes('config.SYMPLE_JWT_USER_CLAIM=email'), 'is let in, and', 'which authenticates nobody')
   const gateway = ['httpRoute.enabled=true', 'httpRoute.parentRefs[0].name=public', 'ingress.enabled=false']
   t.match(await notes(...gateway), 'connect to wss://symple.example.com/, if a listener')
   t.notMatch(await notes(...gateway), 'port-forward')
   t.match(await notes('ingress.enabled=false'), 'port-forward')
+  const closed = 'lets in no ingress controller and no gateway'
+  t.match(await notes('ingress.enabled=false'), closed)
+  t.notMatch(await notes(), closed)
+  t.notMatch(await notes(...gateway), closed)
+  for (const value of ['networkPolicy.enabled=false', 'networkPolicy.extraIngress[0].ports[0].port=http']) {
+    t.notMatch(await notes('ingress.enabled=false', value), closed, value)
+  }
   t.match(await notes('ingress.tlsSecret=mine'), 'create secret tls mine ')
   for (const value of ['ingress.tlsSecret=', 'ingress.enabled=false', 'ingress.annotations.cert-manager\\.io/issuer=x']) {
     t.notMatch(await notes(value), 'create secret tls', value)
@@ -205,8 +226,9 @@ t.test('who may come in is for values to say', async t => {
   const alloy = await render(`${metrics}.namespace=observability`, `${metrics}.podLabels.app\\.kubernetes\\.io/name=alloy`)
   t.equal(letsIn(alloy, { namespace: 'observability', labels: name('alloy') }), true)
   t.equal(letsIn(alloy, { namespace: 'observability', labels: name('prometheus') }), false)
-  const all = await render(`${metrics}.podLabels.app\\.kubernetes\\.io/name=null`)
-  t.equal(letsIn(all, { namespace: 'monitoring' }), true)
+  const scraper = await render(`${metrics}.podLabels.app=scraper`)
+  t.equal(letsIn(scraper, { namespace: 'monitoring', labels: { app: 'scraper' } }), true, 'by another label')
+  t.equal(letsIn(scraper, { namespace: 'monitoring', labels: name('prometheus') }), false)
   const none = await render(`${metrics}.enabled=false`, 'serviceMonitor.enabled=true')
   t.equal(letsIn(none, { namespace: 'monitoring', labels: name('prometheus') }), false)
 

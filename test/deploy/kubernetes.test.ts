@@ -2,14 +2,15 @@ import { cpSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import t, { type Test } from 'tap'
 import type { IPodTemplateSpec } from 'kubernetes-models/v1'
+import { parse } from 'yaml'
 import { schema } from '../../plugins/schema.js'
 import { DEFAULT_LIMITS } from '../../src/core/limits.js'
 import { temporaryFolder } from '../process.js'
 import { isolate, read } from '../read-config.js'
 import { doorsOf, letsIn, matches } from './doors.js'
-import { blockOf } from './guide.js'
+import { blockOf, sectionOf } from './guide.js'
 import { KUSTOMIZE, Manifests, type Manifest } from './manifests.js'
-import { overlay, patched } from './overlays.js'
+import { extended, overlay, patched } from './overlays.js'
 import { faultsOf } from './strict.js'
 import { GRACE, SPARE } from './tools.js'
 
@@ -27,6 +28,10 @@ const HELM_ALL = [
 const BY_CONNECTIONS = 'components/scaling-by-connections'
 
 const GATEWAY = ['--set', 'httpRoute.enabled=true', '--set', 'httpRoute.parentRefs[0].name=public']
+
+interface Patches {
+  patches: object[]
+}
 
 /** Each way in which the manifests are used. */
 const RENDERINGS: Record<string, (t: Test) => Promise<Manifests>> = {
@@ -129,6 +134,21 @@ t.test('a certificate authority, as deployment.md brings it in', async t => {
     t.equal(manifests.variables['NODE_EXTRA_CA_CERTS'], `${mount!.mountPath}/ca.crt`)
     await keepsSchemas(t, manifests)
   }
+})
+
+t.test('a second file comes beside the first', async t => {
+  const first = blockOf('Certificates and other files', 'configMapGenerator')
+  const [{ patches: [patch] }, { patches: [other] }] = [first, first.replaceAll(/\bca\b(?!\.)/g, 'key')].map(text => parse(text) as Patches)
+  const { pod, container } = await extended(t, { patches: [patch, other] })
+  t.strictSame(pod.volumes!.map(({ name }) => name).sort(), ['ca', 'key'])
+  t.strictSame(container.volumeMounts!.map(({ mountPath }) => mountPath).sort(), ['/etc/symple/ca', '/etc/symple/key'])
+})
+
+t.test('a route for a gateway that knows no timeouts, as deployment.md makes it', async t => {
+  const patch = /`(- \{ op: remove, .*? \})`/.exec(sectionOf('The Gateway API, in place of an ingress'))![1]
+  const manifests = await extended(t, { patches: [{ target: { kind: 'HTTPRoute' }, patch }] }, 'components/gateway-api')
+  t.equal(manifests.get('HTTPRoute').spec.rules[0]!.timeouts, undefined)
+  await keepsSchemas(t, manifests)
 })
 
 t.test('what holds manifests against schemas finds what is wrong with them', async t => {

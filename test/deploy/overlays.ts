@@ -15,9 +15,13 @@ export function overlay (t: Test, base: string, component: string): string {
 }
 
 /** What an overlay makes that has the lines which a section of deployment.md shows. */
-export async function patched (t: Test, section: string, word = 'patches'): Promise<Manifests> {
-  const lines = parse(blockOf(section, word)) as object
-  const file = join(overlay(t, 'base', 'components/prometheus'), 'kustomization.yaml')
+export async function patched (t: Test, section: string, word = 'patches', component?: string): Promise<Manifests> {
+  return await extended(t, parse(blockOf(section, word)) as object, component)
+}
+
+/** What an overlay of the base and a component makes that has further lines. */
+export async function extended (t: Test, lines: object, component = 'components/prometheus'): Promise<Manifests> {
+  const file = join(overlay(t, 'base', component), 'kustomization.yaml')
   writeFileSync(file, JSON.stringify({ ...parse(readFileSync(file, 'utf8')) as object, ...lines }))
   return await Manifests.ofKustomize(dirname(file))
 }
