@@ -97,8 +97,8 @@ t.test('a peer whose cable is cut is gone when it answers no ping', async t => {
 })
 
 t.test('of many in a busy room, one that does not read is cut, alone and at its limit', async t => {
-  const LIMIT = 500_000
-  const { url, port, server } = await startServer(t, { SYMPLE_MAX_BUFFERED: String(LIMIT), SYMPLE_RATE_LIMIT: '0' })
+  const limit = 500_000
+  const { url, port, server } = await startServer(t, { SYMPLE_MAX_BUFFERED: String(limit), SYMPLE_RATE_LIMIT: '0' })
   const { symple } = server
   const readers = await Promise.all(Array.from({ length: 30 }, async (_, i) => {
     return await connect(t, url, { user: `reader-${i}`, rooms: ['lobby'] })
@@ -119,10 +119,61 @@ t.test('of many in a busy room, one that does not read is cut, alone and at its 
     const numbers = reader.frames.filter(({ type }) => type === 'message').map(({ n }) => n)
     t.strictSame(numbers, Array.from({ length: sent }, (_, i) => i))
   }
-  t.ok(most > LIMIT / 2 && most <= LIMIT + 100_000, `${most} bytes waited`)
+  t.ok(most > limit / 2 && most <= limit + 100_000, `${most} bytes waited`)
   t.equal(symple.stats.limits.buffered, 1)
   t.equal(symple.gauges.peers, readers.length)
   await eventually(() => symple.gauges.unsent === 0, 'nothing waits for it any more')
+})
+
+const LIMIT = 1_000_000
+const ROOMS = Array.from({ length: 60 }, (_, i) => `room-${i}`)
+
+/** A server with rooms, in each of them somebody of whom there is much to tell, and a client that enters them all. */
+async function enterAll (t: Test) {
+  const { url, port, server: { symple } } = await startServer(t, {
+    SYMPLE_MAX_BUFFERED: String(LIMIT), SYMPLE_MAX_DATA_SIZE: '0', SYMPLE_RATE_LIMIT: '0'
+  })
+  for (const room of ROOMS) {
+    await symple.addVirtualPeer({ user: `of ${room}`, rooms: [room], data: { text: '-'.repeat(400_000) } }, () => {})
+  }
+  const raw = await (await openRaw(t, port)).upgrade()
+  raw.socket.pause()
+  raw.write(frame(JSON.stringify({ type: 'auth', user: 'newcomer', rooms: [...ROOMS, 'lobby'] })))
+  await eventually(() => symple.gauges.unsent > 2 * LIMIT, 'far more waits than may')
+  const alice = await connect(t, url, { user: 'alice', rooms: ['lobby'] })
+  return { symple, raw, alice }
+}
+
+t.test('a newcomer gets all of a snapshot that is larger than what may wait, as fast as it reads', async t => {
+  const { symple, raw, alice } = await enterAll(t)
+  raw.socket.resume()
+  await eventually(() => symple.gauges.unsent === 0, 'it has left')
+  alice.send({ type: 'message', to: 'lobby', last: true })
+  await raw.until('"last":true')
+  const told = messagesOf(raw).filter(({ from }) => from?.startsWith('of ') === true)
+  t.strictSame(told.map(({ data }) => (data as PeerObject).user), ROOMS.map(room => `of ${room}`))
+  t.equal(symple.stats.limits.buffered, 0)
+  raw.socket.pause()
+  let most = 0
+  while (symple.stats.limits.buffered === 0) {
+    alice.send({ type: 'message', to: 'lobby', data: '-'.repeat(50_000) })
+    await alice.barrier()
+    most = Math.max(most, symple.gauges.unsent)
+  }
+  t.ok(most <= LIMIT + 100_000, `from then on the limit is that of all: ${most} bytes waited`)
+})
+
+t.test('a newcomer that does not read its snapshot is cut when more waits beside it than may', async t => {
+  const { symple, alice } = await enterAll(t)
+  const snapshot = symple.gauges.unsent
+  let sent = 0
+  while (symple.stats.limits.buffered === 0) {
+    alice.send({ type: 'message', to: 'lobby', data: '-'.repeat(50_000) })
+    await alice.barrier()
+    sent += 50_000
+  }
+  t.ok(sent > LIMIT - 100_000 && sent < LIMIT + 200_000, `${sent} bytes beside the ${snapshot}`)
+  await alice.find(isOffline)
 })
 
 t.test('who says no more and does not read is gone at once, and its socket soon', async t => {

@@ -92,9 +92,9 @@ export type AuthorizeJoinHook = (peer: PeerDetails, room: string) => JoinResult 
  * `message` itself counts for nothing.
  *
  * A hook that fails, answers anything else, or takes longer than `SYMPLE_HOOK_TIMEOUT`, has the message dropped. What
- * the same peer sends meanwhile waits, so its messages stay in order; those of others don't wait. A client that is gone
- * when the hook has decided is no sender any more: what it sent just before is dropped, as `unknown_sender`. Where the
- * last words of clients count, the hook has to answer at once, without a promise.
+ * the same peer sends meanwhile waits, so its messages stay in order; those of others don't wait. A client that closes
+ * its connection is a peer until what it sent before is handled, for up to ten seconds. One whose connection has broken
+ * when the hook has decided, or that was sent away, is no sender any more: its message is dropped, as `unknown_sender`.
  *
  * @param message a copy as far as its top level goes, with `from` set. The values in it are the message's own: they are
  *   for reading, and to be put into another object

@@ -5,13 +5,15 @@ import type { Stats } from './stats.js'
 /** Pending bytes at which a receiver is written to before the turn ends, and that a congested one saves up. */
 const WRITE_SIZE = 64 * 1024
 
-/** Who has frames waiting. The two fields are the outbox's own. */
+/** Who has frames waiting. The fields beside the connection are the outbox's own. */
 export interface Receiver {
   readonly connection: Connection
   /** Whether the outbox has it on its list for this turn. */
   dirty: boolean
   /** What waits for it. */
   pending: Batch | null
+  /** Bytes that may wait for it beyond the limit, of a snapshot that has not left yet; most of the time 0. */
+  allowance: number
 }
 
 /**
@@ -91,6 +93,21 @@ export class Outbox<R extends Receiver> {
     if (batch.size >= WRITE_SIZE) this.flushOne(receiver)
   }
 
+  /**
+   * Queues frames that a receiver gets all at once, whatever they amount to: it has had no time to read them, so they
+   * don't count as what waits for it until they have left once. Of several snapshots that wait the largest is free:
+   * who joins and leaves a room again and again, and does not read, must not have ever more waiting.
+   */
+  pushSnapshot (receiver: R, frames: Iterable<Frame>): void {
+    const free = receiver.allowance
+    let size = 0
+    for (const frame of frames) {
+      size += frame.length
+      if (size > free) receiver.allowance += Math.min(frame.length, size - free)
+      this.push(receiver, frame)
+    }
+  }
+
   /** Writes what waits for one receiver, unless its socket asks to wait and there is room to do so. */
   flushOne (receiver: R): void {
     const { pending, connection } = receiver
@@ -99,16 +116,20 @@ export class Outbox<R extends Receiver> {
       receiver.pending = null
       return
     }
+    if (receiver.allowance > 0 && connection.buffered === 0) {
+      receiver.allowance = Math.min(receiver.allowance, pending.size)
+    }
     if (connection.congested) {
       const unsent = connection.buffered + pending.size
-      if (unsent > this.#maxBuffered) {
+      if (unsent > this.#maxBuffered + receiver.allowance) {
         this.#cut(receiver)
         return
       }
-      // Small buffers share memory with others; a slow receiver holds on to few and large ones.
-      if (pending.size < WRITE_SIZE) return
+      // Small buffers share memory with others; a slow receiver holds on to few and large ones. A snapshot is not
+      // copied until there is room for it: its frames are those that are kept of the peers in any case.
+      if (pending.size < WRITE_SIZE || unsent <= receiver.allowance) return
     }
-    if (this.#write(receiver, pending) > this.#maxBuffered) this.#cut(receiver)
+    if (this.#write(receiver, pending) > this.#maxBuffered + receiver.allowance) this.#cut(receiver)
   }
 
   /** Writes what waits for one receiver, whatever its socket says: its connection is about to close. */

@@ -67,6 +67,7 @@ export class Peer implements Receiver, MemberRecord {
 
   dirty = false
   pending: Batch | null = null
+  allowance = 0
 
   /** How often it changes what others see of it; null: it has not yet. */
   changes: RateLimiter | null = null

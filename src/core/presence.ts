@@ -24,8 +24,9 @@ export class Presence {
   arrive (peer: Peer, rooms: Iterable<string>): void {
     this.#rooms.add(peer)
     for (const room of rooms) this.#rooms.join(peer, room)
-    for (const other of this.#rooms.visibleTo(peer)) this.#introduce(peer, other)
-    for (const other of this.#rooms.remotesVisibleTo(peer)) this.#outbox.push(peer, other.onlineFrame)
+    const others = this.#rooms.visibleTo(peer)
+    this.#show(peer, [...others, ...this.#rooms.remotesVisibleTo(peer)])
+    for (const other of others) this.#outbox.push(other, peer.onlineFrame)
   }
 
   /** A peer goes: those who saw it learn of that. */
@@ -44,8 +45,8 @@ export class Presence {
     const remoteStrangers = this.#strangers(room.remotes, peer)
     this.#rooms.join(peer, name)
     joined()
-    for (const other of strangers) this.#introduce(peer, other)
-    for (const other of remoteStrangers) this.#outbox.push(peer, other.onlineFrame)
+    this.#show(peer, [...strangers, ...remoteStrangers])
+    for (const other of strangers) this.#outbox.push(other, peer.onlineFrame)
   }
 
   /**
@@ -77,7 +78,7 @@ export class Presence {
       return changed
     })
     const sees = new Set<Member>([...this.#rooms.visibleTo(peer), ...this.#rooms.remotesVisibleTo(peer)])
-    for (const other of sees) if (!seen.has(other)) this.#outbox.push(peer, other.onlineFrame)
+    this.#show(peer, [...sees].filter(other => !seen.has(other)))
     for (const other of seen) if (!sees.has(other)) this.#outbox.push(peer, other.offlineFrame())
     return changed
   }
@@ -145,9 +146,9 @@ export class Presence {
     return changed
   }
 
-  #introduce (a: Peer, b: Peer): void {
-    this.#outbox.push(a, b.onlineFrame)
-    this.#outbox.push(b, a.onlineFrame)
+  /** Tells a peer of those whom it sees from now on, by what it did itself. */
+  #show (peer: Peer, others: readonly Member[]): void {
+    this.#outbox.pushSnapshot(peer, others.map(other => other.onlineFrame))
   }
 
   #tell (witnesses: readonly Peer[], gone: Member): void {

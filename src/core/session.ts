@@ -13,6 +13,12 @@ import type { Timed } from './timer-wheel.js'
 /** Milliseconds that a client has to answer a close; shorter than what a shutdown allows after its last close. */
 const CLOSE_TIMEOUT = 3000
 
+/** Milliseconds in which all is handled that a client said before it went. Each piece of work has a shorter limit. */
+const LAST_WORDS_TIMEOUT = 10_000
+
+/** What stands for the code of a close where none came. */
+const NO_CLOSE = 1006
+
 /** Pings and pongs that nobody asked for, of a client that has not said who it is. */
 const EARLY_CONTROLS = 100
 
@@ -30,6 +36,8 @@ export class Session implements Timed, PeerOwner {
   /** Null before `welcome` and after the end. */
   #online: Online | null = null
   #waiting: Backlog | null = null
+  /** Has it go: the client has said all, and that is still being handled. Null: the client is there. */
+  #leave: (() => void) | null = null
   #peerId: string | null = null
   #closeCode: number | null = null
   #received = 0
@@ -115,9 +123,12 @@ export class Session implements Timed, PeerOwner {
     }
   }
 
-  /** The client will say no more. What is on its way to it may still arrive, but not for long. */
+  /**
+   * The client will say no more. What it has said is handled first. What is on its way to it may still arrive, but not
+   * for long.
+   */
   ended (): void {
-    if (!this.alive) return
+    if (!this.alive || this.#putOff(() => { this.ended() })) return
     this.#abandon()
     this.#state = 'closing'
     this.hub.wheel.schedule(this, CLOSE_TIMEOUT)
@@ -141,12 +152,14 @@ export class Session implements Timed, PeerOwner {
   }
 
   /**
-   * The connection is gone.
+   * The connection is gone. What a client has said that went in order is handled first.
    *
    * @param code of the close that came from the client; 1006 where none did
    */
   closed (code: number): void {
     if (this.#state === 'closed') return
+    const inOrder = this.#leave !== null || code !== NO_CLOSE
+    if (inOrder && this.#putOff(() => { this.closed(code) })) return
     this.#abandon()
     this.#state = 'closed'
     this.hub.wheel.cancel(this)
@@ -167,16 +180,17 @@ export class Session implements Timed, PeerOwner {
     this.connection.resume()
     this.connection.close(code, closeReason(reason))
     this.hub.wheel.schedule(this, CLOSE_TIMEOUT)
+    this.#leaveNow()
   }
 
   /**
    * Has the session end because the server does.
    *
    * @param notice what the peer gets at once
-   * @param delay milliseconds until it is closed; a client that is no peer yet is closed at once
+   * @param delay milliseconds until it is closed; a client that is no peer yet, or has gone, is closed at once
    */
   drain (notice: Frame, delay: number): void {
-    if (this.#online === null) return this.shutDown()
+    if (this.#online === null || this.#leave !== null) return this.shutDown()
     this.#online.drain(this.hub.now() + delay)
     this.hub.outbox.push(this.#online.peer, notice)
     this.#wake(this.#online)
@@ -238,6 +252,7 @@ export class Session implements Timed, PeerOwner {
   }
 
   expire (): void {
+    if (this.#leave !== null) return this.#leaveNow()
     switch (this.#state) {
       case 'new':
         this.hub.stats.auths.timeout++
@@ -251,7 +266,7 @@ export class Session implements Timed, PeerOwner {
 
   /** Has `expire` called when there is something to be done next. */
   #wake (online: Online | null): void {
-    if (online !== null) this.hub.wheel.schedule(this, online.next - this.hub.now())
+    if (online !== null && this.#leave === null) this.hub.wheel.schedule(this, online.next - this.hub.now())
   }
 
   /**
@@ -268,8 +283,29 @@ export class Session implements Timed, PeerOwner {
       this.#wake(this.#online)
       // One of them may have the rest wait again.
       for (const [data, binary] of waiting.messages) this.#admit(data, binary)
-      if (this.#waiting === null && this.#online !== null) this.connection.resume()
+      if (this.#waiting !== null) return
+      if (this.#leave !== null) this.#leaveNow()
+      else if (this.#online !== null) this.connection.resume()
     })
+  }
+
+  /** Has it go when all is handled that the client has said. @returns false: nothing is to be waited for */
+  #putOff (leave: () => void): boolean {
+    if (!this.alive || this.#closeCode !== null || this.#waiting === null) return false
+    // Who has said no more than who it is need not come in.
+    if (this.#online === null && this.#waiting.messages.length === 0) return false
+    if (this.#leave === null) this.hub.wheel.schedule(this, LAST_WORDS_TIMEOUT)
+    this.#leave = leave
+    return true
+  }
+
+  /** Has it go if that was put off: nothing is to be waited for any more. */
+  #leaveNow (): void {
+    const leave = this.#leave
+    if (leave === null) return
+    this.#leave = null
+    this.#waiting = null
+    leave()
   }
 
   #handle (online: Online, data: Buffer, binary: boolean): void {

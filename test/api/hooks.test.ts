@@ -3,6 +3,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t, { type Test } from 'tap'
 import { connect, eventually, open, settle, startServer, type Frame, type PeerObject, type TestClient } from '../helper.js'
+import { frame, openRaw } from '../raw.js'
 import { startSessionServer, writeSession } from '../session-server.js'
 import type { ServiceOptions } from '../../plugins/symple.js'
 import { SympleError } from '../../src/core/errors.js'
@@ -404,13 +405,14 @@ t.test('authorizeMessage', async t => {
     t.strictSame(alice.frames.filter(({ type, id }) => type === 'error' && !String(id).startsWith('barrier')), [])
   })
 
-  t.test('that answers when the sender has gone sends nothing', async t => {
-    const { symple, alice, bob } = await scene(t)
+  t.test('that answers when the connection of the sender has broken sends nothing', async t => {
+    const { url, symple, bob } = await scene(t)
+    const carol = await (await openRaw(t, Number(new URL(url).port))).authenticate({ user: 'carol', rooms: ['den'] })
     let answer: ((verdict: boolean) => void) | null = null
     symple.authorizeMessage = async peer => peer.user === 'bob' || await new Promise<boolean>(resolve => { answer = resolve })
-    alice.send({ type: 'message', to: 'bob' })
+    carol.write(frame(JSON.stringify({ type: 'message', to: 'bob' })))
     await eventually(() => answer !== null, 'the hook is asked')
-    alice.ws.terminate()
+    carol.reset()
     await bob.find(({ type, data }) => type === 'presence' && !(data as PeerObject).online)
     answer!(true)
     await bob.barrier()

@@ -12,6 +12,7 @@ class FakeReceiver implements Receiver {
   readonly connection = new FakeConnection()
   dirty = false
   pending: Batch | null = null
+  allowance = 0
 }
 
 /** An outbox, with those whom it found too slow. */
@@ -150,6 +151,76 @@ t.test('tells of a receiver whose socket takes the bytes and does not send them'
   t.strictSame(slow, [one])
 })
 
+const SNAPSHOT = Array.from({ length: 100 }, (_, n) => numbered(n, 10_000))
+const SNAPSHOT_SIZE = SNAPSHOT.reduce((sum, { length }) => sum + length, 0)
+
+/** A receiver that reads nothing. @param buffered bytes that wait in its socket */
+function stuck (buffered: number): FakeReceiver {
+  const receiver = new FakeReceiver()
+  const { connection } = receiver
+  connection.congested = true
+  connection.buffered = buffered
+  connection.write = frames => {
+    connection.buffered += frames.length
+    return connection.buffered
+  }
+  return receiver
+}
+
+t.test('counts a snapshot for nothing until it has left, and copies it when there is room', async t => {
+  const { outbox, slow } = setUp(100_000)
+  const one = new FakeReceiver()
+  one.connection.congested = true
+  outbox.pushSnapshot(one, SNAPSHOT)
+  await turn()
+  t.strictSame([slow.length, one.connection.writes.length, one.pending?.size], [0, 0, SNAPSHOT_SIZE])
+  Object.assign(one.connection, { congested: false, buffered: 0 })
+  outbox.flushOne(one)
+  t.strictSame(numbers(one), SNAPSHOT.map((_, n) => n))
+  // All of it waits in the socket.
+  Object.assign(one.connection, { congested: true, buffered: SNAPSHOT_SIZE })
+  outbox.push(one, numbered(100, 95_000))
+  await turn()
+  t.strictSame(slow, [])
+  // It has left, and the limit is that of all.
+  Object.assign(one.connection, { congested: false, buffered: 0 })
+  outbox.push(one, numbered(101))
+  await turn()
+  Object.assign(one.connection, { congested: true, buffered: 95_000 })
+  outbox.push(one, numbered(102, 10_000))
+  await turn()
+  t.strictSame(slow, [one])
+})
+
+t.test('cuts who does not read a snapshot, and has more waiting beside it than may', async t => {
+  const { outbox, slow } = setUp(100_000)
+  const one = stuck(50_000)
+  outbox.pushSnapshot(one, SNAPSHOT)
+  outbox.push(one, numbered(100, 40_000))
+  await turn()
+  t.strictSame(slow, [])
+  outbox.push(one, numbered(101, 20_000))
+  await turn()
+  t.strictSame([slow, one.pending], [[one], null])
+})
+
+t.test('counts of several snapshots the largest for nothing, and the others as what they are', async t => {
+  for (const [snapshots, cut] of [
+    [[SNAPSHOT.slice(0, 50), SNAPSHOT], true],
+    [[SNAPSHOT, SNAPSHOT.slice(0, 50)], true],
+    [[SNAPSHOT.slice(0, 5), SNAPSHOT], false],
+    [[SNAPSHOT, SNAPSHOT.slice(0, 5)], false]
+  ] as const) {
+    const { outbox, slow } = setUp(100_000)
+    const one = stuck(1000)
+    for (const snapshot of snapshots) {
+      outbox.pushSnapshot(one, snapshot)
+      await turn()
+    }
+    t.equal(slow.length, cut ? 1 : 0)
+  }
+})
+
 t.test('writes what waits when the connection is about to close, whatever its socket says', async t => {
   const { outbox } = setUp(1e6)
   const one = new FakeReceiver()
@@ -179,6 +250,7 @@ t.test('loses, doubles and reorders nothing, however sockets stall and recover',
   const size = fc.constantFrom(0, 0, 0, 30_000, 70_000)
   const event = fc.oneof(
     { weight: 8, arbitrary: fc.record({ push: fc.uniqueArray(receiver), size }) },
+    { weight: 2, arbitrary: fc.record({ snapshot: receiver, size }) },
     { weight: 2, arbitrary: fc.record({ stall: receiver }) },
     { weight: 2, arbitrary: fc.record({ drain: receiver }) },
     { weight: 2, arbitrary: fc.constant('turn' as const) }
@@ -200,6 +272,10 @@ t.test('loses, doubles and reorders nothing, however sockets stall and recover',
           outbox.push(receivers[i]!, frame)
           expected[i]!.push(n)
         }
+      } else if ('snapshot' in event) {
+        const frame = numbered(n, event.size)
+        outbox.pushSnapshot(receivers[event.snapshot]!, [frame, frame])
+        expected[event.snapshot]!.push(n, n)
       } else if ('stall' in event) {
         receivers[event.stall]!.connection.congested = true
       } else {

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import type { Grant } from '../../src/core/auth.js'
 import { SympleError } from '../../src/core/errors.js'
+import { encode } from '../../src/core/frame.js'
+import type { Session } from '../../src/core/session.js'
 import { FakeConnection } from '../fake-connection.js'
 import { eventually } from '../helper.js'
 import { seed } from '../seed.js'
@@ -74,6 +76,80 @@ t.test('makes no peer of a client that left while it authenticated', async t => 
   t.strictSame(connection.frames, [])
   t.match(symple.gauges, { peers: 0, connections: 0 })
   t.equal(symple.stats.auths.abandoned, 1)
+  symple.close()
+})
+
+/** Has a client go in order that has said something which waits for an answer. */
+async function depart (
+  t: Test, { connection, session }: { connection: FakeConnection, session: Session }
+): Promise<void> {
+  send(session, { type: 'join', room: 'lobby' })
+  session.ended()
+  connection.open = false
+  session.closed(1006)
+  await turn()
+  t.equal(session.alive, true)
+}
+
+t.test('ends a client that has gone while it authenticates at once when the server does', async t => {
+  const ends: Array<(session: Session) => void> = [
+    session => { session.evict(new SympleError(503, 'Too many')) },
+    session => { session.drain(encode({}), 1000) }
+  ]
+  for (const end of ends) {
+    const hook = deferred()
+    const { symple, enter } = setUp({ authenticator: hook.authenticate })
+    const alice = enter({ user: 'alice' })
+    await depart(t, alice)
+    t.equal(symple.gauges.connections, 1)
+    end(alice.session)
+    t.match(symple.gauges, { peers: 0, connections: 0 })
+    hook.grant(GRANT)
+    await turn()
+    t.match(symple.gauges, { peers: 0, connections: 0, rooms: 0 })
+    t.equal(symple.stats.auths.ok, 0)
+    symple.close()
+  }
+})
+
+t.test('ends a peer that has gone at once when the application or the server does', async t => {
+  const answers: Array<(allowed: boolean) => void> = []
+  const { symple, enter } = setUp({
+    limits: { hookTimeout: 0 },
+    authorizeJoin: async () => await new Promise<boolean>(resolve => { answers.push(resolve) })
+  })
+  const ends: Array<(session: Session) => void> = [
+    session => { session.revoke(new SympleError(403, 'Disconnected')) },
+    session => { session.drain(encode({}), 1000) }
+  ]
+  for (const end of ends) {
+    const alice = enter({ user: 'alice' })
+    await depart(t, alice)
+    t.equal(symple.gauges.peers, 1)
+    end(alice.session)
+    t.match(symple.gauges, { peers: 0, connections: 0 })
+    answers.pop()!(true)
+    await turn()
+    t.match(symple.gauges, { peers: 0, rooms: 0 })
+  }
+  symple.close()
+})
+
+t.test('waits for what a client has said that has gone, but not for ever', async t => {
+  const hook = deferred()
+  const { symple, open, enter, pass } = setUp({ authenticator: hook.authenticate, limits: { authTimeout: 9 } })
+  const silent = open()
+  const { session } = enter({ user: 'alice' })
+  await depart(t, { connection: new FakeConnection(), session })
+  pass(9.9)
+  await eventually(() => silent.connection.closedWith === 4408, 'the wheel has turned')
+  t.equal(session.alive, true)
+  pass(0.2)
+  await eventually(() => !session.alive, 'it is gone')
+  hook.grant(GRANT)
+  await turn()
+  t.equal(symple.gauges.peers, 0)
+  t.match(symple.stats.auths, { ok: 0, abandoned: 1 })
   symple.close()
 })
 
