@@ -232,7 +232,7 @@ export class Session implements Timed, PeerOwner {
   /** Ends at once what has not been welcomed, so that another has its place. */
   evict (error: SympleError): void {
     if (this.#state === 'new' || this.#state === 'authenticating') {
-      this.hub.stats.auths.evicted++
+      this.hub.stats.auths[this.#state === 'new' ? 'evicted' : 'unavailable']++
       this.refuse(error)
     }
     this.connection.terminate()

@@ -138,8 +138,8 @@ t.test('a certificate authority, as deployment.md brings it in', async t => {
 
 t.test('a second file comes beside the first', async t => {
   const first = blockOf('Certificates and other files', 'configMapGenerator')
-  const [{ patches: [patch] }, { patches: [other] }] = [first, first.replaceAll(/\bca\b(?!\.)/g, 'key')].map(text => parse(text) as Patches)
-  const { pod, container } = await extended(t, { patches: [patch, other] })
+  const patches = [first, first.replaceAll(/\bca\b(?!\.)/g, 'key')].map(text => (parse(text) as Patches).patches[0])
+  const { pod, container } = await extended(t, { patches })
   t.strictSame(pod.volumes!.map(({ name }) => name).sort(), ['ca', 'key'])
   t.strictSame(container.volumeMounts!.map(({ mountPath }) => mountPath).sort(), ['/etc/symple/ca', '/etc/symple/key'])
 })
