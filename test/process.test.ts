@@ -1,8 +1,10 @@
 import { once } from 'node:events'
+import { existsSync, readFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { connect, eventually, TestClient, type Frame } from './helper.js'
-import { runServer, startProcess, type ServerProcess } from './process.js'
+import { run, runServer, SERVER, startProcess, temporaryFolder, type LogLine, type ServerProcess } from './process.js'
 import { openRaw, upgradeRequest } from './raw.js'
 
 const SHUTDOWN = { type: 'event', name: 'shutdown', subtype: 'shutdown', message: 'Server shutting down' }
@@ -187,13 +189,27 @@ t.test('SIGHUP ends nothing where there is no terminal that could be gone, as wi
   t.match(server.log.filter(({ msg }) => msg === 'shutting down'), [{ signal: 'SIGTERM' }])
 })
 
-t.test('a terminal that is closed ends the server that runs in it', async t => {
-  const planted = 'import tty from "node:tty"; import { syncBuiltinESMExports } from "node:module"; tty.isatty = () => true; syncBuiltinESMExports()'
-  const server = await startProcess(t, { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(planted)}` })
-  const alice = await connect(t, server.url, { user: 'alice' })
-  t.strictSame(await server.stop('SIGHUP'), { code: 0, signal: null })
+t.test('a terminal that is closed ends the server that runs in it, in good order', {
+  skip: process.platform !== 'linux' && 'script has other options there'
+}, async t => {
+  const folder = temporaryFolder(t)
+  const log = (): LogLine[] => {
+    const file = join(folder, 'log')
+    return existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1).map(line => JSON.parse(line) as LogLine) : []
+  }
+  const env = { SYMPLE_HOST: '127.0.0.1', SYMPLE_PORT: '0', SYMPLE_DRAIN_SECONDS: '0' }
+  // Its standard error is the terminal.
+  const terminal = run(t, 'script', ['-qec', `exec '${process.execPath}' '${SERVER}' > log`, '/dev/null'], env, folder)
+  const find = (start: string) => log().find(({ msg }) => msg.startsWith(start))
+  await eventually(() => find('Server listening') !== undefined, 'it listens')
+  const origin = find('Server listening')!.msg.replace(/^.*http:/, 'ws:')
+  const alice = await connect(t, origin, { user: 'alice' })
+  terminal.child.kill('SIGKILL')
+  await alice.find(isShutdown)
   t.equal((await alice.closed).code, 1001)
-  t.match(server.log.filter(({ msg }) => msg === 'shutting down'), [{ signal: 'SIGHUP' }])
+  await eventually(() => find('shutting down') !== undefined, 'its log is written')
+  t.match(find('shutting down'), { signal: 'SIGHUP' })
+  await eventually(async () => await fetch(origin.replace('ws:', 'http:')).then(() => false, () => true), 'it is gone')
 })
 
 /** Clients in pairs that answer each other without end, and whose messages flow. */
