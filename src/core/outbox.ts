@@ -94,17 +94,18 @@ export class Outbox<R extends Receiver> {
   }
 
   /**
-   * Queues frames that a receiver gets all at once, whatever they amount to: it has had no time to read them, so they
-   * don't count as what waits for it until they have left once. Of several snapshots that wait the largest is free:
-   * who joins and leaves a room again and again, and does not read, must not have ever more waiting.
+   * Queues the frames with which others come online for a receiver, all at once and whatever they amount to: it has had
+   * no time to read them, so they don't count as what waits for it until they have left once. Of several snapshots that
+   * wait the largest is free: who joins and leaves a room again and again, and does not read, must not have ever more
+   * waiting.
    */
-  pushSnapshot (receiver: R, frames: Iterable<Frame>): void {
+  pushSnapshot (receiver: R, others: ReadonlyArray<{ readonly onlineFrame: Frame }>): void {
     const free = receiver.allowance
     let size = 0
-    for (const frame of frames) {
-      size += frame.length
-      if (size > free) receiver.allowance += Math.min(frame.length, size - free)
-      this.push(receiver, frame)
+    for (const { onlineFrame } of others) {
+      size += onlineFrame.length
+      if (size > free) receiver.allowance += Math.min(onlineFrame.length, size - free)
+      this.push(receiver, onlineFrame)
     }
   }
 

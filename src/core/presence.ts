@@ -25,7 +25,7 @@ export class Presence {
     this.#rooms.add(peer)
     for (const room of rooms) this.#rooms.join(peer, room)
     const others = this.#rooms.visibleTo(peer)
-    this.#show(peer, [...others, ...this.#rooms.remotesVisibleTo(peer)])
+    this.#show(peer, others, this.#rooms.remotesVisibleTo(peer))
     for (const other of others) this.#outbox.push(other, peer.onlineFrame)
   }
 
@@ -45,7 +45,7 @@ export class Presence {
     const remoteStrangers = this.#strangers(room.remotes, peer)
     this.#rooms.join(peer, name)
     joined()
-    this.#show(peer, [...strangers, ...remoteStrangers])
+    this.#show(peer, strangers, remoteStrangers)
     for (const other of strangers) this.#outbox.push(other, peer.onlineFrame)
   }
 
@@ -147,8 +147,8 @@ export class Presence {
   }
 
   /** Tells a peer of those whom it sees from now on, by what it did itself. */
-  #show (peer: Peer, others: readonly Member[]): void {
-    this.#outbox.pushSnapshot(peer, others.map(other => other.onlineFrame))
+  #show (peer: Peer, others: readonly Member[], remotes: readonly Member[] = []): void {
+    this.#outbox.pushSnapshot(peer, remotes.length === 0 ? others : [...others, ...remotes])
   }
 
   #tell (witnesses: readonly Peer[], gone: Member): void {

@@ -167,11 +167,14 @@ function stuck (buffered: number): FakeReceiver {
   return receiver
 }
 
+/** Peers that come online with these frames. */
+const online = (frames: readonly Buffer[]) => frames.map(onlineFrame => ({ onlineFrame }))
+
 t.test('counts a snapshot for nothing until it has left, and copies it when there is room', async t => {
   const { outbox, slow } = setUp(100_000)
   const one = new FakeReceiver()
   one.connection.congested = true
-  outbox.pushSnapshot(one, SNAPSHOT)
+  outbox.pushSnapshot(one, online(SNAPSHOT))
   await turn()
   t.strictSame([slow.length, one.connection.writes.length, one.pending?.size], [0, 0, SNAPSHOT_SIZE])
   Object.assign(one.connection, { congested: false, buffered: 0 })
@@ -195,7 +198,7 @@ t.test('counts a snapshot for nothing until it has left, and copies it when ther
 t.test('cuts who does not read a snapshot, and has more waiting beside it than may', async t => {
   const { outbox, slow } = setUp(100_000)
   const one = stuck(50_000)
-  outbox.pushSnapshot(one, SNAPSHOT)
+  outbox.pushSnapshot(one, online(SNAPSHOT))
   outbox.push(one, numbered(100, 40_000))
   await turn()
   t.strictSame(slow, [])
@@ -214,7 +217,7 @@ t.test('counts of several snapshots the largest for nothing, and the others as w
     const { outbox, slow } = setUp(100_000)
     const one = stuck(1000)
     for (const snapshot of snapshots) {
-      outbox.pushSnapshot(one, snapshot)
+      outbox.pushSnapshot(one, online(snapshot))
       await turn()
     }
     t.equal(slow.length, cut ? 1 : 0)
@@ -274,7 +277,7 @@ t.test('loses, doubles and reorders nothing, however sockets stall and recover',
         }
       } else if ('snapshot' in event) {
         const frame = numbered(n, event.size)
-        outbox.pushSnapshot(receivers[event.snapshot]!, [frame, frame])
+        outbox.pushSnapshot(receivers[event.snapshot]!, online([frame, frame]))
         expected[event.snapshot]!.push(n, n)
       } else if ('stall' in event) {
         receivers[event.stall]!.connection.congested = true
