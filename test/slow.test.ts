@@ -172,7 +172,8 @@ t.test('a newcomer that does not read its snapshot is cut when more waits beside
     await alice.barrier()
     sent += 50_000
   }
-  t.ok(sent > LIMIT - 100_000 && sent < LIMIT + 200_000, `${sent} bytes beside the ${snapshot}`)
+  // Its socket takes some more, too.
+  t.ok(sent > LIMIT - 100_000 && sent < snapshot / 2, `${sent} bytes beside the ${snapshot}`)
   await alice.find(isOffline)
 })
 

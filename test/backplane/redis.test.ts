@@ -232,7 +232,9 @@ t.test('says once that nobody can be judged by a lease for long, and when it can
     return unjudged.at(-1)! > 5
   }, 'that it goes on and on')
   t.ok(unjudged.every(seconds => seconds === 0 || seconds > 3), 'no metric before the log')
-  t.match(lines, [['warn', { reason: /^a look at the leases took \d+ ms$/, since: String, message: 'nodes that are gone are not noticed' }]])
+  // On a busy machine the last of many reasons may be another.
+  const reason = /^(a look at the leases took \d+ ms|this node or Redis stood still)$/
+  t.match(lines, [['warn', { reason, since: String, message: 'nodes that are gone are not noticed' }]])
   const since = Date.parse(String(lines[0]![1]['since']))
   t.ok(since + 10 >= beginning && since <= Date.now() - 3000, 'since it judged for the last time, or began')
   t.equal(backplane.connected, true)
