@@ -154,3 +154,11 @@ t.test('a shutdown over TLS tells the peers, and waits for no half handshake', a
   t.strictSame(await server.exited, { code: 0, signal: null })
   await Promise.all([silent.gone, halfway.gone])
 })
+
+t.test('who closes the instance itself has the drain take its time over TLS as well', async t => {
+  // Twice as long as a handshake may take that is under way.
+  const { url, server } = await startServer(t, { ...tls(t), SYMPLE_DRAIN_SECONDS: '3' })
+  const clients = await Promise.all(Array.from({ length: 8 }, async (_, i) => await enter(t, url, { user: `user${i}` })))
+  await server.close()
+  t.strictSame(await Promise.all(clients.map(async ({ closed }) => (await closed).code)), clients.map(() => 1001))
+})
