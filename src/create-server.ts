@@ -69,7 +69,7 @@ export async function assemble (options: ServerOptions): Promise<Assembly> {
   const { symple } = scope
   app.decorate('symple', symple)
   limitSockets(app, config.limits, symple.stats)
-  if (config.tls !== undefined) endHandshakes(app, async () => { await symple.drain(config.drainSeconds) })
+  if (config.tls !== undefined) endHandshakes(scope)
   const server = {
     app,
     listen: async () => {
@@ -119,12 +119,12 @@ function limitSockets ({ server }: FastifyInstance, { maxConnections }: Limits, 
 }
 
 /** Node ends plain connections when it closes, but knows of none in its TLS handshake, and would wait for it. */
-function endHandshakes (app: FastifyInstance, drain: () => Promise<void>): void {
+function endHandshakes (scope: FastifyInstance): void {
   const sockets = new Set<Socket>()
   const forget = function (this: Socket): void { sockets.delete(this) }
-  app.server.on('connection', (socket: Socket) => { sockets.add(socket.once('close', forget)) })
-  app.addHook('preClose', async () => {
-    await drain()
+  scope.server.on('connection', (socket: Socket) => { sockets.add(socket.once('close', forget)) })
+  // Behind the hook of the scope that drains it.
+  scope.addHook('preClose', async () => {
     setTimeout(() => {
       for (const socket of sockets) socket.destroy()
     }, HANDSHAKE_GRACE).unref()

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { setImmediate as turn } from 'node:timers/promises'
 import Fastify from 'fastify'
+import fp from 'fastify-plugin'
 import { Redis } from 'ioredis'
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import t, { type Test } from 'tap'
@@ -336,6 +337,16 @@ t.test('the instance of createServer is the application\'s, but for `symple`', a
   t.notOk(closed, 'closing waits for the hooks of the application')
   clear()
   await closing
+})
+
+t.test('a plugin of the application may answer unknown paths, whether it is waited for or not', async t => {
+  const server = await createServer({ env: false, host: '127.0.0.1', port: 0, logLevel: 'silent', drainSeconds: 0 })
+  t.teardown(() => server.close())
+  server.app.register(fp(async instance => {
+    instance.setNotFoundHandler(async (_request, reply) => await reply.code(404).send('Where?'))
+  }))
+  const answer = await fetch(`${await server.listen()}/nowhere`)
+  t.equal(await answer.text(), 'Where?')
 })
 
 t.test('where the application answers no unknown path, the answer does not repeat it', async t => {

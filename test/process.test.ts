@@ -168,7 +168,7 @@ t.test('a second signal ends it at once, with exit code 1', async t => {
   t.strictSame(await server.exited, { code: 1, signal: null })
 })
 
-t.test('SIGQUIT drains, too; SIGUSR2 is left to Node', async t => {
+t.test('SIGQUIT drains, too; SIGUSR2 and faults are left to Node', async t => {
   const quit = await startProcess(t)
   t.strictSame(await quit.stop('SIGQUIT'), { code: 0, signal: null })
   t.match(quit.log.find(({ msg }) => msg === 'shutting down'), { signal: 'SIGQUIT' })
@@ -177,6 +177,8 @@ t.test('SIGQUIT drains, too; SIGUSR2 is left to Node', async t => {
   await eventually(() => reporting.stderr.includes('"Signal"') || reporting.child.exitCode !== null, 'a report')
   t.strictSame(await reporting.stop(), { code: 0, signal: null })
   t.match(reporting.log.filter(({ msg }) => msg === 'shutting down'), [{ signal: 'SIGTERM' }])
+  const broken = await startProcess(t)
+  t.strictSame(await broken.stop('SIGSEGV'), { code: null, signal: 'SIGSEGV' }, 'there is no way back from a fault')
 })
 
 t.test('SIGHUP ends nothing where there is no terminal that could be gone, as with nohup', async t => {

@@ -9,7 +9,7 @@ import { after, attempt, isPromiseLike, within, type Later } from './later.js'
 import { publicFields, type Peer } from './peer.js'
 import { PeerView } from './peer-info.js'
 import {
-  decode, inboundOf, isAddressable, isName, parsePresence, parseRecipients, ROUTED_TYPES, type Auth, type Inbound
+  inboundOf, isAddressable, isName, parsePresence, parseRecipients, ROUTED_TYPES, type Auth, type Inbound
 } from './protocol.js'
 
 /** Errors of hooks with one of these statuses say that the client is to blame. */
@@ -83,7 +83,7 @@ export class Permissions {
       'authorizeMessage',
       () => authorizeMessage(new PeerView(peer), { ...inbound.message, from: peer.address }),
       verdict => {
-        if (verdict === true) return decode(Buffer.from(text), false)
+        if (verdict === true) return inboundOf(text)
         if (verdict === false) return this.#drop(peer, 'vetoed')
         return this.#rewritten(verdict)
       },
@@ -169,7 +169,7 @@ export class Permissions {
     if (type === 'presence') parsePresence(message, this.#hub.limits)
     else if (!(ROUTED_TYPES as readonly unknown[]).includes(type)) throw new TypeError('its type can not be routed')
     parseRecipients(message['to'], this.#hub.limits.maxRecipients)
-    return inboundOf(message)
+    return inboundOf(JSON.stringify(message))
   }
 
   #drop (peer: Peer, reason: 'vetoed' | 'hook_failed'): null {

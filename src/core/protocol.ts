@@ -78,9 +78,9 @@ export function decode (data: Buffer, binary: boolean, maxSize = Infinity): Inbo
   return { data, text, message }
 }
 
-/** What a client that sent a message would have sent: all that it says, in one way only. */
-export function inboundOf (message: object): Inbound {
-  return decode(Buffer.from(JSON.stringify(message)), false)
+/** A message that was serialised here, as if a client had sent it. */
+export function inboundOf (text: string): Inbound {
+  return decode(Buffer.from(text), false)
 }
 
 /** @throws SympleError 400 that names the field that is wrong */

@@ -1,9 +1,9 @@
-import { Backlog } from './backlog.js'
 import type { Client, Connection } from './connection.js'
 import { enter } from './entrance.js'
 import { closeReason, CloseCode, SympleError } from './errors.js'
 import { encode, type Frame } from './frame.js'
 import { welcome, type Candidate } from './handshake.js'
+import { Hold, type Held } from './hold.js'
 import type { Hub } from './hub.js'
 import type { Json } from './json.js'
 import { Online } from './online.js'
@@ -12,9 +12,6 @@ import type { Timed } from './timer-wheel.js'
 
 /** Milliseconds that a client has to answer a close; shorter than what a shutdown allows after its last close. */
 const CLOSE_TIMEOUT = 3000
-
-/** Milliseconds in which all is handled that a client said before it went. Each piece of work has a shorter limit. */
-const LAST_WORDS_TIMEOUT = 10_000
 
 /** What stands for the code of a close where none came. */
 const NO_CLOSE = 1006
@@ -28,16 +25,14 @@ type State = 'new' | 'authenticating' | 'online' | 'closing' | 'closed'
  * A connection's life: new → authenticating → online → closing → closed. Its owner hands in what the connection
  * says (`receive`, `pong`, `drained`, `closed`); the answers go out through the connection.
  */
-export class Session implements Timed, PeerOwner {
+export class Session implements Held, PeerOwner {
   due = 0
   slot: Set<Timed> | null = null
 
   #state: State = 'new'
   /** Null before `welcome` and after the end. */
   #online: Online | null = null
-  #waiting: Backlog | null = null
-  /** Has it go: the client has said all, and that is still being handled. Null: the client is there. */
-  #leave: (() => void) | null = null
+  readonly #hold = new Hold(this)
   #peerId: string | null = null
   #closeCode: number | null = null
   #received = 0
@@ -62,7 +57,7 @@ export class Session implements Timed, PeerOwner {
 
   /** Whether what the client sends, its pongs too, waits for work on what it has sent before. */
   get held (): boolean {
-    return this.#waiting !== null
+    return this.#hold.active
   }
 
   /** What is logged of this session, so that it is known whose it is. */
@@ -80,11 +75,11 @@ export class Session implements Timed, PeerOwner {
   receive (data: Buffer, binary: boolean): void {
     this.hub.stats.bytesIn += data.length
     this.#bytes += data.length
-    this.#admit(data, binary)
+    this.admit(data, binary)
   }
 
-  #admit (data: Buffer, binary: boolean): void {
-    if (this.#waiting !== null) this.#keep(this.#waiting, data, binary)
+  admit (data: Buffer, binary: boolean): void {
+    if (this.held) this.#hold.keep(data, binary)
     else if (this.#online !== null) this.#handle(this.#online, data, binary)
     else if (this.#state === 'new') this.#enter(data, binary)
   }
@@ -93,22 +88,13 @@ export class Session implements Timed, PeerOwner {
     this.hub.wheel.cancel(this)
     this.#state = 'authenticating'
     const work = enter(this, data, binary)
-    if (work !== undefined) this.#hold(work)
-  }
-
-  /** What was read before the socket waits is little, unless it is compressed: then it can be a thousand times that. */
-  #keep (waiting: Backlog, data: Buffer, binary: boolean): void {
-    const { limits: { maxBuffered }, stats, log } = this.hub
-    if (waiting.add(data, binary, maxBuffered)) return
-    stats.exceed('buffered')
-    log.warn({ ...this.whose, limit: 'buffered', waiting: waiting.bytes }, 'too much at once')
-    this.connection.terminate()
+    if (work !== undefined) this.#hold.begin(work)
   }
 
   /** The client answered a ping. */
   pong (): void {
     if (this.#online?.pong() !== true) return this.control()
-    this.#wake(this.#online)
+    this.wake()
   }
 
   /** A ping, which the library answers, or a pong that nobody asked for. It counts as a frame: it costs as much. */
@@ -158,7 +144,7 @@ export class Session implements Timed, PeerOwner {
    */
   closed (code: number): void {
     if (this.#state === 'closed') return
-    const inOrder = this.#leave !== null || code !== NO_CLOSE
+    const inOrder = this.#hold.leaving || code !== NO_CLOSE
     if (inOrder && this.#putOff(() => { this.closed(code) })) return
     this.#abandon()
     this.#state = 'closed'
@@ -180,7 +166,7 @@ export class Session implements Timed, PeerOwner {
     this.connection.resume()
     this.connection.close(code, closeReason(reason))
     this.hub.wheel.schedule(this, CLOSE_TIMEOUT)
-    this.#leaveNow()
+    this.#hold.leave()
   }
 
   /**
@@ -190,10 +176,10 @@ export class Session implements Timed, PeerOwner {
    * @param delay milliseconds until it is closed; a client that is no peer yet, or has gone, is closed at once
    */
   drain (notice: Frame, delay: number): void {
-    if (this.#online === null || this.#leave !== null) return this.shutDown()
+    if (this.#online === null || this.#hold.leaving) return this.shutDown()
     this.#online.drain(this.hub.now() + delay)
     this.hub.outbox.push(this.#online.peer, notice)
-    this.#wake(this.#online)
+    this.wake()
   }
 
   /** Closes it because the server ends. */
@@ -212,7 +198,7 @@ export class Session implements Timed, PeerOwner {
     hub.admission.welcome(this)
     hub.stats.auths.ok++
     hub.send(peer, welcome(peer, terms.rooms))
-    this.#wake(this.#online)
+    this.wake()
     hub.log.info({ ...this.whose, user: peer.user, rooms: terms.rooms.size }, 'online')
   }
 
@@ -252,66 +238,31 @@ export class Session implements Timed, PeerOwner {
   }
 
   expire (): void {
-    if (this.#leave !== null) return this.#leaveNow()
+    if (this.#hold.leaving) return this.#hold.leave()
     switch (this.#state) {
       case 'new':
         this.hub.stats.auths.timeout++
         return this.refuse(new SympleError(408, 'Authentication timeout'))
       case 'online':
         this.#online!.watch()
-        return this.#wake(this.#online)
+        return this.wake()
       case 'closing': return this.connection.terminate()
     }
   }
 
-  /** Has `expire` called when there is something to be done next. */
-  #wake (online: Online | null): void {
-    if (online !== null && this.#leave === null) this.hub.wheel.schedule(this, online.next - this.hub.now())
+  wake (): void {
+    const online = this.#online
+    if (online !== null && !this.#hold.leaving) this.hub.wheel.schedule(this, online.next - this.hub.now())
   }
 
-  /**
-   * Has what the client sends wait for `work`, and its socket too, so that no more than one read has to wait.
-   *
-   * @param work never rejects
-   */
-  #hold (work: Promise<void>): void {
-    const waiting = new Backlog()
-    this.#waiting = waiting
-    this.connection.pause()
-    work.then(() => {
-      this.#waiting = null
-      this.#wake(this.#online)
-      // One of them may have the rest wait again.
-      for (const [data, binary] of waiting.messages) this.#admit(data, binary)
-      if (this.#waiting !== null) return
-      if (this.#leave !== null) this.#leaveNow()
-      else if (this.#online !== null) this.connection.resume()
-    })
-  }
-
-  /** Has it go when all is handled that the client has said. @returns false: nothing is to be waited for */
   #putOff (leave: () => void): boolean {
-    if (!this.alive || this.#closeCode !== null || this.#waiting === null) return false
-    // Who has said no more than who it is need not come in.
-    if (this.#online === null && this.#waiting.messages.length === 0) return false
-    if (this.#leave === null) this.hub.wheel.schedule(this, LAST_WORDS_TIMEOUT)
-    this.#leave = leave
-    return true
-  }
-
-  /** Has it go if that was put off: nothing is to be waited for any more. */
-  #leaveNow (): void {
-    const leave = this.#leave
-    if (leave === null) return
-    this.#leave = null
-    this.#waiting = null
-    leave()
+    return this.alive && this.#closeCode === null && this.#hold.putOff(leave)
   }
 
   #handle (online: Online, data: Buffer, binary: boolean): void {
     this.#received++
     const work = online.receive(data, binary)
-    if (work !== undefined) this.#hold(work)
+    if (work !== undefined) this.#hold.begin(work)
   }
 
   /** The client goes of its own accord. */

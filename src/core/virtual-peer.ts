@@ -94,7 +94,7 @@ export class VirtualPeer {
    * @throws TypeError for anything else
    */
   send (message: object): boolean {
-    const inbound = inboundOf(messageArgument(message))
+    const inbound = inboundOf(JSON.stringify(messageArgument(message)))
     const { type, to } = inbound.message
     try {
       if (type === 'presence') parsePresence(inbound.message, this.#hub.limits)

@@ -151,33 +151,35 @@ t.test('gives up no node whose lease is missing once', async t => {
   t.strictSame(b.lost, [])
 })
 
-t.test('renews its lease before it says anything to others, where it was cut off', async t => {
+/** Two nodes whose leases are short, of which one can be cut off. */
+async function startPair (t: Test) {
   const redis = await startRedis(t)
   const proxy = await TcpProxy.to(t, redis.port)
   const nodes: Node[] = []
-  const cut = await startNode(t, proxy, nodes, { nodeTtl: 1 })
-  const other = await startNode(t, redis, nodes, { nodeTtl: 1 })
+  const far = await startNode(t, proxy, nodes, { nodeTtl: 1 })
+  const near = await startNode(t, redis, nodes, { nodeTtl: 1 })
+  return { redis, proxy, far, near }
+}
+
+t.test('renews its lease before it says anything to others, where it was cut off', async t => {
+  const { redis, proxy, far, near } = await startPair(t)
   for (let i = 0; i < 3; i++) {
     proxy.cut()
-    await eventually(() => other.lost.length > i, 'that it is given up')
+    await eventually(() => near.lost.length > i, 'that it is given up')
     const said: string[] = []
     await listenIn(t, redis, command => {
-      if (command.startsWith(`set symple:node:${cut.id}`)) said.push('lease')
-      if (command.startsWith(`publish symple:inbox:${other.id}`) && command.includes(cut.id)) said.push('word')
+      if (command.startsWith(`set symple:node:${far.id}`)) said.push('lease')
+      if (command.startsWith(`publish symple:inbox:${near.id}`) && command.includes(far.id)) said.push('word')
     })
     proxy.heal()
     await eventually(() => said.includes('word'), 'a word of it')
     t.equal(said[0], 'lease')
-    await eventually(() => cut.backplane.connected, 'its connection')
+    await eventually(() => far.backplane.connected, 'its connection')
   }
 })
 
 t.test('a node that was given up and is there after all misses nothing without knowing', async t => {
-  const redis = await startRedis(t)
-  const proxy = await TcpProxy.to(t, redis.port)
-  const nodes: Node[] = []
-  const speaker = await startNode(t, redis, nodes, { nodeTtl: 1 })
-  const hearer = await startNode(t, proxy, nodes, { nodeTtl: 1 })
+  const { proxy, near: speaker, far: hearer } = await startPair(t)
   for (const text of ['1', '2', '3']) t.ok(speaker.post(hearer, text))
   await eventually(() => hearer.packets.length === 3, 'what was said before')
   proxy.cut()

@@ -121,6 +121,12 @@ t.test('who does not authenticate makes room for those who come later, the oldes
   t.equal(symple.stats.limits.unauthenticated, 1)
   t.match(symple.stats.auths, { evicted: 1, unavailable: 0 })
 
+  t.comment('who has said who it is, and waits for the answer, was not silent')
+  const slow = setUp({ maxUnauthenticated: 1 }, { authenticator: async () => await new Promise(() => {}) })
+  slow.open().say(AUTH)
+  slow.open()
+  t.match(slow.symple.stats.auths, { evicted: 0, unavailable: 1 })
+
   t.comment('those who are refused, and hold their connection, count too')
   silent[1]!.say({ type: 'join' })
   t.equal(silent[1]!.connection.closedWith, 4401)

@@ -2,6 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 import type { BackplaneCounts } from '../../core/backplane.js'
 import type { Logger } from '../../core/logger.js'
 import { isReady, type Clients, type Names } from './client.js'
+import { PacketNumbers } from './numbers.js'
 import { Trouble } from './trouble.js'
 
 /** What a publication in an inbox is; the first byte of it. */
@@ -10,17 +11,8 @@ const Kind = { probe: 0, packet: 1, bye: 2, compare: 3, doubt: 4 } as const
 /** Milliseconds between two probes. */
 const PROBE_INTERVAL = 1000
 
-/** Numbers of packets come round after this one. */
-const MAX_NUMBER = 2 ** 32 - 1
-
 /** Bytes of publications that may wait for Redis to take them. */
 const MAX_IN_FLIGHT = 64 * 1024 * 1024
-
-/** Packets that may be under way when a connection breaks: any of them may come again. */
-const REPEATABLE = 256
-
-/** Nodes that seem to have ended, of which the numbers are kept. */
-const MAX_GIVEN_UP = 1000
 
 const NOTHING = Buffer.alloc(0)
 
@@ -57,11 +49,7 @@ export class Inbox {
   readonly #events: InboxEvents
   readonly #log: Logger
   readonly #trouble: Trouble
-  /** Publications to each node so far, and the last one from each. */
-  readonly #sent = new Map<string, number>()
-  readonly #last = new Map<string, number>()
-  /** Nodes that seem to have ended, from the one that did so first. */
-  readonly #givenUp = new Set<string>()
+  readonly #numbers = new PacketNumbers()
   #timer: NodeJS.Timeout | null = null
   #alive = false
   #subscribed = false
@@ -121,9 +109,7 @@ export class Inbox {
   /** @returns false where it can't be sent */
   post (node: string, packet: Buffer): boolean {
     if (!isReady(this.#clients.commands) || this.#inFlight > MAX_IN_FLIGHT) return false
-    const number = following(this.#sent.get(node))
-    this.#sent.set(node, number)
-    this.#publish(node, Kind.packet, packet, number)
+    this.#publish(node, Kind.packet, packet, this.#numbers.next(node))
     return true
   }
 
@@ -155,17 +141,12 @@ export class Inbox {
 
   /** A node has ended. */
   forget (node: string): void {
-    this.#sent.delete(node)
-    this.#last.delete(node)
-    this.#givenUp.delete(node)
+    this.#numbers.forget(node)
   }
 
-  /** A node seems to have ended. Should it be there after all, it would take what begins anew for what it has had. */
+  /** A node seems to have ended. */
   giveUp (node: string): void {
-    this.#givenUp.delete(node)
-    this.#givenUp.add(node)
-    const [oldest] = this.#givenUp
-    if (this.#givenUp.size > MAX_GIVEN_UP) this.forget(oldest!)
+    this.#numbers.giveUp(node)
   }
 
   #publish (node: string, kind: number, packet: Buffer = NOTHING, number = 0): void {
@@ -201,20 +182,18 @@ export class Inbox {
       case Kind.doubt: return this.#events.doubted(from)
       case Kind.packet:
         this.counts.received++
-        if (this.#isInOrder(from, message.readUInt32BE(1))) this.#events.packet(from, message.subarray(6 + message[5]!))
+        if (this.#isTaken(from, message.readUInt32BE(1))) this.#events.packet(from, message.subarray(6 + message[5]!))
         return
       default: return this.#events.packet(from, NOTHING)
     }
   }
 
-  /** A publication may be repeated, or come late, when a connection broke under it: that one is passed over. */
-  #isInOrder (from: string, number: number): boolean {
-    const last = this.#last.get(from)
-    if (last !== undefined && isBefore(number, last)) return false
-    this.#last.set(from, number)
-    if (number === following(last)) return true
+  #isTaken (from: string, number: number): boolean {
+    const last = this.#numbers.lastOf(from)
+    const arrival = this.#numbers.take(from, number)
+    if (arrival !== 'behind a gap') return arrival === 'in order'
     this.counts.gaps++
-    this.#log.warn({ node: from, number, last: last ?? 0 }, 'publications of another node were lost')
+    this.#log.warn({ node: from, number, last }, 'publications of another node were lost')
     this.#events.restored()
     return true
   }
@@ -293,13 +272,3 @@ export class Inbox {
 
 /** States of a client with a connection of which it believes that it is open. */
 const OPEN = new Set(['connect', 'ready'])
-
-/** @param number of the packet before; undefined: there was none */
-function following (number = 0): number {
-  return number === MAX_NUMBER ? 1 : number + 1
-}
-
-/** Whether a packet is the last one again, or one that came shortly before it. Number 1 begins anew. */
-function isBefore (number: number, last: number): boolean {
-  return number !== 1 && (last - number) >>> 0 < REPEATABLE
-}
